@@ -1,0 +1,281 @@
+// Package inventory is the contract of the inventory module: which items exist, how many of them lie where, and which of
+// them are spoken for.
+//
+// Inventory is the source of truth for locations, items, levels, reservations and movements. It knows orders only as opaque
+// ids. It does not know prices.
+//
+// A level has three figures: on hand (units on the shelf), reserved (units on the shelf that an order holds) and available
+// (on hand minus reserved). At all times on hand >= reserved >= 0. An item that may be backordered is never out of stock:
+// what the shelves can't give is promised without being counted as reserved.
+//
+// An order's stock goes through Reserve, then Finalise (the units leave the shelf) or Release (they don't). Each of the three
+// may be repeated with the same order at any time, by anyone who is not sure of having been heard.
+package inventory
+
+import (
+	"context"
+	"time"
+
+	"cutpoint/platform/fault"
+	"cutpoint/platform/idempotency"
+)
+
+// Faults of this contract.
+var (
+	ErrOutOfStock      = fault.New(fault.Conflict, "inventory.out_of_stock", "there is not enough stock")
+	ErrUnknownSKU      = fault.New(fault.Invalid, "inventory.unknown_sku", "there is no such item")
+	ErrItemNotFound    = fault.New(fault.NotFound, "inventory.item_not_found", "there is no such item")
+	ErrUnknownLocation = fault.New(fault.Invalid, "inventory.unknown_location", "there is no such location")
+	ErrBelowReserved   = fault.New(fault.Conflict, "inventory.below_reserved", "orders hold more units than would be left")
+	ErrReleased        = fault.New(fault.Conflict, "inventory.released", "this order's stock was released; it can't be held or consumed again")
+	ErrNotReserved     = fault.New(fault.Conflict, "inventory.not_reserved", "this order holds no stock")
+)
+
+// MaxQuantity bounds every quantity and level, in units, so that no sum of them overflows.
+const MaxQuantity = 1_000_000_000
+
+// Service is what inventory promises. All methods are safe for concurrent use. Besides the errors listed, each may return
+// fault.ErrInvalid and the errors of the channel layer.
+type Service interface {
+	// PutLocation creates a stock location or replaces its description.
+	// Errors: revision.ErrRequired, revision.ErrStale.
+	PutLocation(context.Context, PutLocationRequest) (Location, error)
+
+	// Locations lists locations by code.
+	Locations(context.Context, LocationsRequest) (LocationPage, error)
+
+	// PutItem creates an item, with nothing on hand, or replaces its description.
+	// Errors: revision.ErrRequired, revision.ErrStale.
+	PutItem(context.Context, PutItemRequest) (Item, error)
+
+	// Item returns one item with its levels. Errors: ErrItemNotFound.
+	Item(context.Context, ItemRequest) (Item, error)
+
+	// Items lists items by SKU, each with its levels.
+	Items(context.Context, ItemsRequest) (ItemPage, error)
+
+	// Adjust changes the units on hand at one location, by a delta or to an absolute count, and writes a movement.
+	// Repeating it with the same key returns the first answer, marked as replayed.
+	// Errors: ErrItemNotFound, ErrUnknownLocation, ErrBelowReserved, idempotency.ErrReused.
+	Adjust(context.Context, AdjustRequest) (Adjustment, error)
+
+	// Movements lists the ledger of an item, newest first. Errors: ErrItemNotFound.
+	Movements(context.Context, MovementsRequest) (MovementPage, error)
+
+	// Check tells which of some SKUs are no items, without holding anything.
+	Check(context.Context, CheckRequest) (Checked, error)
+
+	// Reserve holds stock for an order, all lines or none, without expiry. Repeating it with the same order returns the first
+	// answer. Errors: ErrOutOfStock, ErrUnknownSKU, ErrReleased.
+	Reserve(context.Context, ReserveRequest) (Reservation, error)
+
+	// Finalise turns an order's hold into consumption: the units leave the shelf and movements are written. Repeating it
+	// changes nothing. Errors: ErrNotReserved, ErrReleased.
+	Finalise(context.Context, FinaliseRequest) (Reservation, error)
+
+	// Release undoes all that an order did to the stock: units that it holds become available, units that it consumed go back
+	// to their shelf. It always succeeds, also for an order that holds nothing, and it is for good: a Reserve of that order
+	// that arrives later is refused with ErrReleased.
+	Release(context.Context, ReleaseRequest) (Reservation, error)
+
+	// Reservations lists reservations by order id; with an order, that order's one.
+	Reservations(context.Context, ReservationsRequest) (ReservationPage, error)
+}
+
+// Location is a place where stock lies. Units are taken from locations in the order of their codes.
+type Location struct {
+	Code      string    `json:"code"`
+	Name      string    `json:"name"`
+	Version   int64     `json:"version"`
+	CreatedAt time.Time `json:"created_at"`
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// PutLocationRequest carries the version that the writer read, see package revision.
+type PutLocationRequest struct {
+	Code      string `json:"code"`
+	Name      string `json:"name"`
+	IfVersion int64  `json:"if_version"`
+}
+
+// LocationsRequest asks for at most Limit locations after a code.
+type LocationsRequest struct {
+	After string `json:"after"`
+	Limit int    `json:"limit"`
+}
+
+// LocationPage is a page of locations.
+type LocationPage struct {
+	Locations []Location `json:"locations"`
+	More      bool       `json:"more"`
+}
+
+// Item is a thing that can be sold, and its levels in all and by location.
+type Item struct {
+	SKU          string    `json:"sku"`
+	Name         string    `json:"name"`
+	Backorder    bool      `json:"backorder" doc:"Sold even when the shelves are empty"`
+	OnHand       int64     `json:"on_hand"`
+	Reserved     int64     `json:"reserved"`
+	Available    int64     `json:"available"`
+	Locations    []Level   `json:"locations"`
+	Version      int64     `json:"version" doc:"Grows with every change of the description"`
+	StockVersion int64     `json:"stock_version" doc:"Grows with every change of a level"`
+	CreatedAt    time.Time `json:"created_at"`
+	UpdatedAt    time.Time `json:"updated_at"`
+}
+
+// Level is an item's figures at one location, in units.
+type Level struct {
+	Location  string `json:"location"`
+	OnHand    int64  `json:"on_hand"`
+	Reserved  int64  `json:"reserved"`
+	Available int64  `json:"available"`
+}
+
+// PutItemRequest carries the version that the writer read, see package revision.
+type PutItemRequest struct {
+	SKU       string `json:"sku"`
+	Name      string `json:"name"`
+	Backorder bool   `json:"backorder"`
+	IfVersion int64  `json:"if_version"`
+}
+
+// ItemRequest names an item.
+type ItemRequest struct {
+	SKU string `json:"sku"`
+}
+
+// ItemsRequest asks for at most Limit items after a SKU.
+type ItemsRequest struct {
+	After string `json:"after"`
+	Limit int    `json:"limit"`
+}
+
+// ItemPage is a page of items.
+type ItemPage struct {
+	Items []Item `json:"items"`
+	More  bool   `json:"more"`
+}
+
+// AdjustRequest changes what is on hand. With Absolute, Quantity is the new count; without, it is added (or, negative, taken).
+type AdjustRequest struct {
+	Key      idempotency.Key `json:"key"`
+	SKU      string          `json:"sku"`
+	Location string          `json:"location"`
+	Absolute bool            `json:"absolute"`
+	Quantity int64           `json:"quantity"`
+	Reason   string          `json:"reason"`
+}
+
+// Adjustment is the movement that was written and the level after it.
+type Adjustment struct {
+	Movement Movement `json:"movement"`
+	Level    Level    `json:"level"`
+	Replayed bool     `json:"replayed"`
+}
+
+// The kinds of movement.
+const (
+	MovementAdjusted = "adjusted" // somebody counted, received or wrote off
+	MovementConsumed = "consumed" // an order took it
+	MovementReturned = "returned" // an order gave it back
+)
+
+// Movement is one change of what is on hand. Movements are never changed or deleted: on hand is their sum.
+type Movement struct {
+	ID            string    `json:"id"`
+	SKU           string    `json:"sku"`
+	Location      string    `json:"location"`
+	Kind          string    `json:"kind" enum:"adjusted,consumed,returned"`
+	Delta         int64     `json:"delta"`
+	OnHand        int64     `json:"on_hand" doc:"Units on hand after it"`
+	Reason        string    `json:"reason"`
+	Reference     string    `json:"reference" doc:"The order, where there is one"`
+	Actor         string    `json:"actor" doc:"The API key or the module that caused it"`
+	CorrelationID string    `json:"correlation_id"`
+	At            time.Time `json:"at"`
+}
+
+// MovementsRequest asks for at most Limit movements of an item that are older than the one named.
+type MovementsRequest struct {
+	SKU    string `json:"sku"`
+	Before string `json:"before"`
+	Limit  int    `json:"limit"`
+}
+
+// MovementPage is a page of movements.
+type MovementPage struct {
+	Movements []Movement `json:"movements"`
+	More      bool       `json:"more"`
+}
+
+// CheckRequest names SKUs.
+type CheckRequest struct {
+	SKUs []string `json:"skus"`
+}
+
+// Checked lists the SKUs that are no items.
+type Checked struct {
+	Unknown []string `json:"unknown"`
+}
+
+// Line is a quantity of an item, in units, from 1 to MaxQuantity.
+type Line struct {
+	SKU      string `json:"sku"`
+	Quantity int64  `json:"quantity"`
+}
+
+// ReserveRequest holds stock for an order. Lines of one SKU are added up.
+type ReserveRequest struct {
+	OrderID string `json:"order_id"`
+	Lines   []Line `json:"lines"`
+}
+
+// FinaliseRequest names the order whose hold becomes consumption.
+type FinaliseRequest struct {
+	OrderID string `json:"order_id"`
+}
+
+// ReleaseRequest names the order whose stock is given back.
+type ReleaseRequest struct {
+	OrderID string `json:"order_id"`
+}
+
+// The states of a reservation.
+const (
+	ReservationHeld     = "held"
+	ReservationConsumed = "consumed"
+	ReservationReleased = "released"
+)
+
+// Reservation is what an order did to the stock.
+type Reservation struct {
+	ID        string         `json:"id"`
+	OrderID   string         `json:"order_id"`
+	State     string         `json:"state" enum:"held,consumed,released"`
+	Lines     []ReservedLine `json:"lines"`
+	CreatedAt time.Time      `json:"created_at"`
+	UpdatedAt time.Time      `json:"updated_at"`
+}
+
+// ReservedLine is a quantity of an item at the location that gives it, or at none if it is backordered.
+type ReservedLine struct {
+	SKU         string `json:"sku"`
+	Location    string `json:"location"`
+	Quantity    int64  `json:"quantity"`
+	Backordered bool   `json:"backordered"`
+}
+
+// ReservationsRequest asks for the reservation of an order, or, without one, for at most Limit live holds after an order id.
+type ReservationsRequest struct {
+	OrderID string `json:"order_id"`
+	After   string `json:"after"`
+	Limit   int    `json:"limit"`
+}
+
+// ReservationPage is a page of reservations.
+type ReservationPage struct {
+	Reservations []Reservation `json:"reservations"`
+	More         bool          `json:"more"`
+}

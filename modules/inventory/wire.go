@@ -1,0 +1,109 @@
+package inventory
+
+import (
+	"context"
+
+	"cutpoint/platform/rpc"
+)
+
+// Module is the name under which inventory listens on the channel layer.
+const Module = "inventory"
+
+var (
+	putLocation  = rpc.Define[PutLocationRequest, Location](Module, "put_location")
+	locations    = rpc.Define[LocationsRequest, LocationPage](Module, "locations")
+	putItem      = rpc.Define[PutItemRequest, Item](Module, "put_item")
+	item         = rpc.Define[ItemRequest, Item](Module, "item")
+	items        = rpc.Define[ItemsRequest, ItemPage](Module, "items")
+	adjust       = rpc.Define[AdjustRequest, Adjustment](Module, "adjust")
+	movements    = rpc.Define[MovementsRequest, MovementPage](Module, "movements")
+	check        = rpc.Define[CheckRequest, Checked](Module, "check")
+	reserve      = rpc.Define[ReserveRequest, Reservation](Module, "reserve")
+	finalise     = rpc.Define[FinaliseRequest, Reservation](Module, "finalise")
+	release      = rpc.Define[ReleaseRequest, Reservation](Module, "release")
+	reservations = rpc.Define[ReservationsRequest, ReservationPage](Module, "reservations")
+)
+
+// Serve answers calls from the channel layer with a body of this contract.
+func Serve(s *rpc.Server, body Service) {
+	rpc.Handle(s, putLocation, body.PutLocation)
+	rpc.Handle(s, locations, body.Locations)
+	rpc.Handle(s, putItem, body.PutItem)
+	rpc.Handle(s, item, body.Item)
+	rpc.Handle(s, items, body.Items)
+	rpc.Handle(s, adjust, body.Adjust)
+	rpc.Handle(s, movements, body.Movements)
+	rpc.Handle(s, check, body.Check)
+	rpc.Handle(s, reserve, body.Reserve)
+	rpc.Handle(s, finalise, body.Finalise)
+	rpc.Handle(s, release, body.Release)
+	rpc.Handle(s, reservations, body.Reservations)
+}
+
+// Client is the contract spoken over a channel layer.
+type Client struct{ caller *rpc.Caller }
+
+var _ Service = Client{}
+
+// NewClient returns the contract as the caller's module sees it.
+func NewClient(c *rpc.Caller) Client { return Client{c} }
+
+// PutLocation implements Service.
+func (c Client) PutLocation(ctx context.Context, r PutLocationRequest) (Location, error) {
+	return putLocation.Call(ctx, c.caller, r)
+}
+
+// Locations implements Service.
+func (c Client) Locations(ctx context.Context, r LocationsRequest) (LocationPage, error) {
+	return locations.Call(ctx, c.caller, r)
+}
+
+// PutItem implements Service.
+func (c Client) PutItem(ctx context.Context, r PutItemRequest) (Item, error) {
+	return putItem.Call(ctx, c.caller, r)
+}
+
+// Item implements Service.
+func (c Client) Item(ctx context.Context, r ItemRequest) (Item, error) {
+	return item.Call(ctx, c.caller, r)
+}
+
+// Items implements Service.
+func (c Client) Items(ctx context.Context, r ItemsRequest) (ItemPage, error) {
+	return items.Call(ctx, c.caller, r)
+}
+
+// Adjust implements Service.
+func (c Client) Adjust(ctx context.Context, r AdjustRequest) (Adjustment, error) {
+	return adjust.Call(ctx, c.caller, r)
+}
+
+// Movements implements Service.
+func (c Client) Movements(ctx context.Context, r MovementsRequest) (MovementPage, error) {
+	return movements.Call(ctx, c.caller, r)
+}
+
+// Check implements Service.
+func (c Client) Check(ctx context.Context, r CheckRequest) (Checked, error) {
+	return check.Call(ctx, c.caller, r)
+}
+
+// Reserve implements Service.
+func (c Client) Reserve(ctx context.Context, r ReserveRequest) (Reservation, error) {
+	return reserve.Call(ctx, c.caller, r)
+}
+
+// Finalise implements Service.
+func (c Client) Finalise(ctx context.Context, r FinaliseRequest) (Reservation, error) {
+	return finalise.Call(ctx, c.caller, r)
+}
+
+// Release implements Service.
+func (c Client) Release(ctx context.Context, r ReleaseRequest) (Reservation, error) {
+	return release.Call(ctx, c.caller, r)
+}
+
+// Reservations implements Service.
+func (c Client) Reservations(ctx context.Context, r ReservationsRequest) (ReservationPage, error) {
+	return reservations.Call(ctx, c.caller, r)
+}

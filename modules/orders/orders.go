@@ -1,0 +1,242 @@
+// Package orders is the contract of the orders module: it takes orders and brings each to an end.
+//
+// Orders is the source of truth for orders and for their progress. It knows the other three modules by their contracts alone:
+//
+//	make order row -> allocate inventory -> calculate price -> charge card -> finalise inventory -> finalise order
+//
+// An order whose row was stored is never forgotten: it is brought to one of its final states, by the request that placed it
+// or, after that, in the background. What an unfinished order holds or took is given back before it ends.
+package orders
+
+import (
+	"context"
+	"time"
+
+	"cutpoint/platform/fault"
+	"cutpoint/platform/idempotency"
+	"cutpoint/platform/money"
+)
+
+// Faults of this contract. Errors of the pricing and inventory contracts pass through Place and Quote unchanged.
+var (
+	ErrOrderNotFound = fault.New(fault.NotFound, "orders.order_not_found", "there is no such order")
+	ErrTotalChanged  = fault.New(fault.Conflict, "pricing.total_changed", "the total differs from the expected one")
+	ErrNotCancelable = fault.New(fault.Conflict, "orders.not_cancelable", "this order has ended without success; there is nothing to cancel")
+)
+
+// Bounds of an order.
+const (
+	MaxLines    = 200
+	MaxQuantity = 1_000_000
+	MaxMetadata = 50
+)
+
+// Service is what orders promises. All methods are safe for concurrent use. Besides the errors listed, each may return
+// fault.ErrInvalid and the errors of the channel layer.
+type Service interface {
+	// Place stores an order and brings it as far as it gets within the request's patience: to a final state, in nearly all
+	// cases. Whatever happens after the row is stored is told by the order itself (Status, Failure), not by an error. A repeat
+	// with the same key returns the first answer, marked as replayed. Errors, all before anything is stored:
+	// idempotency.ErrReused, idempotency.ErrInUse, inventory.ErrUnknownSKU, pricing.ErrNoPrice, pricing.ErrUnknownCoupon,
+	// pricing.ErrUnknownShippingMethod.
+	Place(context.Context, PlaceRequest) (Placement, error)
+
+	// Quote prices a draft and holds nothing. Errors: as for Place, but for the idempotency key's.
+	Quote(context.Context, QuoteRequest) (Quote, error)
+
+	// Order returns one order. Errors: ErrOrderNotFound.
+	Order(context.Context, OrderRequest) (Order, error)
+
+	// Orders lists orders, newest first.
+	Orders(context.Context, OrdersRequest) (OrderPage, error)
+
+	// Timeline returns the steps that an order took, oldest first. Errors: ErrOrderNotFound.
+	Timeline(context.Context, OrderRequest) (Timeline, error)
+
+	// Cancel undoes an order: money is given back, then stock. An order that is under way is stopped at its next safe point, and
+	// the answer may come before that. Repeating it changes nothing. Errors: ErrOrderNotFound, ErrNotCancelable,
+	// idempotency.ErrReused.
+	Cancel(context.Context, CancelRequest) (Placement, error)
+}
+
+// Draft is what a customer wants.
+type Draft struct {
+	Currency      string            `json:"currency" pattern:"^[A-Z]{3}$" doc:"ISO 4217 code" example:"EUR"`
+	Customer      Customer          `json:"customer,omitempty"`
+	Lines         []Line            `json:"lines" minItems:"1" maxItems:"200"`
+	Coupon        string            `json:"coupon,omitempty" maxLength:"64"`
+	Shipping      *Shipping         `json:"shipping,omitempty"`
+	Payment       Instrument        `json:"payment,omitempty"`
+	ExpectedTotal *money.Money      `json:"expected_total,omitempty" doc:"Refuse the order if its total differs"`
+	Metadata      map[string]string `json:"metadata,omitempty" doc:"At most 50 entries, kept as they are"`
+}
+
+// Customer is who orders.
+type Customer struct {
+	Email string `json:"email" format:"email" maxLength:"254" example:"ada@example.com"`
+	ID    string `json:"id,omitempty" maxLength:"64" example:"cus_7"`
+}
+
+// Line is a quantity of an item.
+type Line struct {
+	SKU      string `json:"sku" minLength:"1" maxLength:"64" example:"MUG-1"`
+	Quantity int64  `json:"quantity" minimum:"1" maximum:"1000000" doc:"Units" example:"2"`
+}
+
+// Shipping is where and how the order is sent.
+type Shipping struct {
+	Method  string   `json:"method,omitempty" maxLength:"64" example:"standard"`
+	Address *Address `json:"address,omitempty"`
+}
+
+// Address is a postal address.
+type Address struct {
+	Name       string `json:"name,omitempty" maxLength:"200"`
+	Line1      string `json:"line1,omitempty" maxLength:"200"`
+	Line2      string `json:"line2,omitempty" maxLength:"200"`
+	City       string `json:"city,omitempty" maxLength:"200"`
+	Region     string `json:"region,omitempty" maxLength:"200"`
+	PostalCode string `json:"postal_code,omitempty" maxLength:"32"`
+	Country    string `json:"country,omitempty" pattern:"^[A-Z]{2}$" doc:"ISO 3166-1 alpha-2"`
+}
+
+// Instrument is how the order is paid.
+type Instrument struct {
+	Token   string `json:"token" minLength:"1" maxLength:"255" doc:"The payment provider's token; card data never passes through here" example:"pm_card_visa"`
+	Capture string `json:"capture,omitempty" enum:"automatic" default:"automatic"`
+}
+
+// PlaceRequest places a draft. Without Wait the answer comes as soon as the order is stored.
+type PlaceRequest struct {
+	Key   idempotency.Key `json:"key"`
+	Draft Draft           `json:"draft"`
+	Wait  bool            `json:"wait"`
+}
+
+// Placement is the order as it stood when the command was answered.
+type Placement struct {
+	Order    Order `json:"order"`
+	Replayed bool  `json:"replayed"`
+}
+
+// The statuses of an order, for clients. Only the first can still change by itself.
+const (
+	StatusProcessing = "processing"
+	StatusCompleted  = "completed"
+	StatusRejected   = "rejected" // by a module: no stock, or another price than expected
+	StatusDeclined   = "declined" // by the payment provider
+	StatusCancelled  = "cancelled"
+	StatusReview     = "review" // an operator must look at it
+)
+
+// Order is an order as clients see it.
+type Order struct {
+	ID            string            `json:"id"`
+	Status        string            `json:"status" enum:"processing,completed,rejected,declined,cancelled,review"`
+	State         string            `json:"state" doc:"The step of the checkout"`
+	Currency      string            `json:"currency"`
+	Lines         []PricedLine      `json:"lines"`
+	Totals        Totals            `json:"totals"`
+	Payment       Payment           `json:"payment"`
+	Customer      Customer          `json:"customer"`
+	Coupon        string            `json:"coupon"`
+	Shipping      *Shipping         `json:"shipping"`
+	Failure       *Failure          `json:"failure"`
+	CorrelationID string            `json:"correlation_id"`
+	CreatedAt     time.Time         `json:"created_at"`
+	UpdatedAt     time.Time         `json:"updated_at"`
+	Version       int64             `json:"version"`
+	Metadata      map[string]string `json:"metadata"`
+}
+
+// PricedLine is a line with its figures: UnitPrice x Quantity - Discount + Tax = Total.
+type PricedLine struct {
+	SKU       string      `json:"sku"`
+	Quantity  int64       `json:"quantity"`
+	UnitPrice money.Money `json:"unit_price"`
+	Discount  money.Money `json:"discount"`
+	Tax       money.Money `json:"tax"`
+	Total     money.Money `json:"total"`
+}
+
+// Totals are the sums of the lines plus shipping: Subtotal - Discount + Shipping + Tax = Total.
+type Totals struct {
+	Subtotal money.Money `json:"subtotal"`
+	Discount money.Money `json:"discount"`
+	Shipping money.Money `json:"shipping"`
+	Tax      money.Money `json:"tax"`
+	Total    money.Money `json:"total"`
+}
+
+// Payment is the money side of an order. ID and Status are empty until the card is charged.
+type Payment struct {
+	ID       string      `json:"id"`
+	Status   string      `json:"status"`
+	Captured money.Money `json:"captured"`
+	Refunded money.Money `json:"refunded"`
+}
+
+// Failure is why an order did not complete: a stable code, and a message that is safe to show.
+type Failure struct {
+	Code    string `json:"code" example:"inventory.out_of_stock"`
+	Message string `json:"message"`
+}
+
+// QuoteRequest asks what a draft costs.
+type QuoteRequest struct {
+	Draft Draft `json:"draft"`
+}
+
+// Quote is what a draft costs now.
+type Quote struct {
+	Currency string       `json:"currency"`
+	Lines    []PricedLine `json:"lines"`
+	Totals   Totals       `json:"totals"`
+}
+
+// OrderRequest names an order; with PlacedBy it must be of that API key.
+type OrderRequest struct {
+	ID       string `json:"id"`
+	PlacedBy string `json:"placed_by"`
+}
+
+// OrdersRequest asks for at most Limit orders that are older than the one named. Empty filters match all.
+type OrdersRequest struct {
+	Status      string    `json:"status"`
+	Customer    string    `json:"customer"`     // email address or customer id
+	CreatedFrom time.Time `json:"created_from"` // inclusive
+	CreatedTo   time.Time `json:"created_to"`   // exclusive
+	PlacedBy    string    `json:"placed_by"`
+	Before      string    `json:"before"`
+	Limit       int       `json:"limit"`
+}
+
+// OrderPage is a page of orders.
+type OrderPage struct {
+	Orders []Order `json:"orders"`
+	More   bool    `json:"more"`
+}
+
+// Timeline is the steps of an order.
+type Timeline struct {
+	Entries []TimelineEntry `json:"entries"`
+}
+
+// TimelineEntry is one step that ended.
+type TimelineEntry struct {
+	State         string    `json:"state"`
+	Module        string    `json:"module" doc:"Who did the work"`
+	Attempt       int64     `json:"attempt"`
+	StartedAt     time.Time `json:"started"`
+	EndedAt       time.Time `json:"ended"`
+	Outcome       string    `json:"outcome" doc:"succeeded, or the code of the failure"`
+	CorrelationID string    `json:"correlation_id"`
+	Reference     string    `json:"reference" doc:"Id of what the step made, e.g. the reservation"`
+}
+
+// CancelRequest names the order to undo.
+type CancelRequest struct {
+	Key    idempotency.Key `json:"key"`
+	ID     string          `json:"id"`
+	Reason string          `json:"reason"`
+}

@@ -1,0 +1,138 @@
+package rpc
+
+import (
+	"fmt"
+	"reflect"
+	"time"
+)
+
+// detach replaces what an addressable value shares with the value that it was assigned from by copies.
+type detach func(v reflect.Value)
+
+var timeType = reflect.TypeFor[time.Time]()
+
+// detacher returns how values of a type are detached, nil for a flat type, or an error if values of it can't cross a wire.
+func detacher(t reflect.Type, within ...reflect.Type) (detach, error) {
+	for _, outer := range within {
+		if outer == t {
+			return nil, fmt.Errorf("%v contains itself", t)
+		}
+	}
+	within = append(within, t)
+	switch t.Kind() {
+	case reflect.Bool, reflect.String, reflect.Float32, reflect.Float64,
+		reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64,
+		reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		return nil, nil
+	case reflect.Struct:
+		return structDetacher(t, within)
+	case reflect.Array:
+		element, err := detacher(t.Elem(), within...)
+		if err != nil || element == nil {
+			return nil, err
+		}
+		return func(v reflect.Value) { eachElement(v, element) }, nil
+	case reflect.Slice:
+		element, err := detacher(t.Elem(), within...)
+		if err != nil {
+			return nil, err
+		}
+		return func(v reflect.Value) {
+			if v.IsNil() {
+				return
+			}
+			c := reflect.MakeSlice(t, v.Len(), v.Len())
+			reflect.Copy(c, v)
+			v.Set(c)
+			if element != nil {
+				eachElement(v, element)
+			}
+		}, nil
+	case reflect.Pointer:
+		target, err := detacher(t.Elem(), within...)
+		if err != nil {
+			return nil, err
+		}
+		return func(v reflect.Value) {
+			if v.IsNil() {
+				return
+			}
+			c := reflect.New(t.Elem())
+			c.Elem().Set(v.Elem())
+			v.Set(c)
+			if target != nil {
+				target(c.Elem())
+			}
+		}, nil
+	case reflect.Map:
+		return mapDetacher(t, within)
+	default:
+		return nil, fmt.Errorf("%v can't cross a module boundary", t)
+	}
+}
+
+func eachElement(v reflect.Value, element detach) {
+	for i := range v.Len() {
+		element(v.Index(i))
+	}
+}
+
+func structDetacher(t reflect.Type, within []reflect.Type) (detach, error) {
+	if t == timeType {
+		return nil, nil // immutable
+	}
+	type field struct {
+		index  int
+		detach detach
+	}
+	var fields []field
+	for i := range t.NumField() {
+		f := t.Field(i)
+		if !f.IsExported() {
+			return nil, fmt.Errorf("%v.%s is unexported and would be lost", t, f.Name)
+		}
+		if f.Tag.Get("json") == "-" {
+			return nil, fmt.Errorf("%v.%s is not encoded and would be lost", t, f.Name)
+		}
+		d, err := detacher(f.Type, within...)
+		if err != nil {
+			return nil, fmt.Errorf("%v.%s: %w", t, f.Name, err)
+		}
+		if d != nil {
+			fields = append(fields, field{i, d})
+		}
+	}
+	if fields == nil {
+		return nil, nil
+	}
+	return func(v reflect.Value) {
+		for _, f := range fields {
+			f.detach(v.Field(f.index))
+		}
+	}, nil
+}
+
+func mapDetacher(t reflect.Type, within []reflect.Type) (detach, error) {
+	if t.Key().Kind() != reflect.String {
+		return nil, fmt.Errorf("%v: the keys of a map are strings", t)
+	}
+	element, err := detacher(t.Elem(), within...)
+	if err != nil {
+		return nil, err
+	}
+	return func(v reflect.Value) {
+		if v.IsNil() {
+			return
+		}
+		c := reflect.MakeMapWithSize(t, v.Len())
+		for iter := v.MapRange(); iter.Next(); {
+			e := reflect.New(t.Elem()).Elem()
+			e.Set(iter.Value())
+			if element != nil {
+				element(e)
+			}
+			c.SetMapIndex(iter.Key(), e)
+		}
+		v.Set(c)
+	}, nil
+}

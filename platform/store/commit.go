@@ -1,0 +1,173 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+
+	"gorm.io/gorm"
+)
+
+// ErrClosed is returned by Write once the store is closed.
+var ErrClosed = errors.New("the store is closed")
+
+// Group commit: one goroutine owns the write connection. It begins a transaction with the first write that comes, runs each
+// write in a savepoint of its own, takes more for as long as there are any, commits once and answers all. With many callers
+// the cost of a commit, which is the disk's, is shared; with one, nothing waits for a timer.
+type committer struct {
+	db    *gorm.DB
+	batch int
+	queue chan *write
+	done  chan struct{}
+
+	mu     sync.RWMutex // held for reading while sending on queue
+	closed bool
+
+	commits, writes, failed atomic.Uint64
+}
+
+// write is a function that waits to be committed.
+type write struct {
+	ctx   context.Context
+	fn    func(tx *gorm.DB) error
+	err   error
+	panic any
+	done  chan struct{}
+}
+
+// Stats are the figures of a store.
+type Stats struct {
+	Commits uint64 // transactions that reached the disk
+	Writes  uint64 // writes in them
+	Failed  uint64 // writes that were rolled back
+}
+
+func startCommitter(db *gorm.DB, batch, queue int) *committer {
+	c := &committer{db: db, batch: batch, queue: make(chan *write, queue), done: make(chan struct{})}
+	go c.run()
+	return c
+}
+
+// Write runs fn in a transaction and returns when it is on the disk. fn's error, or a panic, undoes what fn did and nothing
+// else, and is passed on. fn must use tx alone, not keep it, and not wait for anything: other writers stand behind it. A
+// context that ends before fn was started means that fn never runs; after that the write is finished whatever happens to ctx.
+func (s *Store) Write(ctx context.Context, fn func(tx *gorm.DB) error) error {
+	return s.committer.write(ctx, fn)
+}
+
+func (c *committer) write(ctx context.Context, fn func(tx *gorm.DB) error) error {
+	w := &write{ctx: ctx, fn: fn, done: make(chan struct{})}
+	if err := c.enqueue(w); err != nil {
+		return err
+	}
+	<-w.done
+	if w.panic != nil {
+		panic(w.panic)
+	}
+	return w.err
+}
+
+func (c *committer) enqueue(w *write) error {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	if c.closed {
+		return ErrClosed
+	}
+	select {
+	case c.queue <- w:
+		return nil
+	case <-w.ctx.Done():
+		return w.ctx.Err()
+	}
+}
+
+func (c *committer) stop() {
+	c.mu.Lock()
+	if !c.closed {
+		c.closed = true
+		close(c.queue)
+	}
+	c.mu.Unlock()
+	<-c.done
+}
+
+func (c *committer) run() {
+	defer close(c.done)
+	batch := make([]*write, 0, c.batch)
+	for first := range c.queue {
+		batch = c.commit(append(batch[:0], first))
+		for i, w := range batch {
+			close(w.done)
+			batch[i] = nil
+		}
+	}
+}
+
+// commit runs the batch and what joins it meanwhile in one transaction, and sets the outcome of each write.
+func (c *committer) commit(batch []*write) []*write {
+	tx := c.db.Begin()
+	if tx.Error != nil {
+		batch[0].err = fmt.Errorf("begin: %w", tx.Error)
+		return batch
+	}
+	c.apply(tx, batch[0])
+	for len(batch) < c.batch {
+		select {
+		case w, ok := <-c.queue:
+			if ok {
+				batch = append(batch, w)
+				c.apply(tx, w)
+				continue
+			}
+		default:
+		}
+		break
+	}
+	if err := tx.Commit().Error; err != nil {
+		tx.Rollback()
+		for _, w := range batch {
+			if w.err == nil && w.panic == nil {
+				w.err = fmt.Errorf("commit: %w", err)
+			}
+		}
+		return batch
+	}
+	c.commits.Add(1)
+	return batch
+}
+
+// apply runs one write in a savepoint. The savepoint is made and released by hand: gorm never releases those it makes.
+func (c *committer) apply(tx *gorm.DB, w *write) {
+	if w.err = w.ctx.Err(); w.err != nil {
+		return
+	}
+	if w.err = tx.Exec("SAVEPOINT w").Error; w.err != nil {
+		return
+	}
+	w.err = w.run(tx)
+	if w.err == nil && w.panic == nil {
+		w.err = tx.Exec("RELEASE w").Error
+		c.writes.Add(1)
+		return
+	}
+	c.failed.Add(1)
+	if err := errors.Join(tx.Exec("ROLLBACK TO w").Error, tx.Exec("RELEASE w").Error); err != nil {
+		w.err = errors.Join(w.err, err)
+	}
+}
+
+func (w *write) run(tx *gorm.DB) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			w.panic = fmt.Sprintf("%v, in a write:\n%s", p, debug.Stack())
+		}
+	}()
+	return w.fn(tx)
+}
+
+func (c *committer) stats() Stats {
+	return Stats{Commits: c.commits.Load(), Writes: c.writes.Load(), Failed: c.failed.Load()}
+}
