@@ -28,7 +28,7 @@ func Of(amount int64, currency string) Money { return Money{Amount: amount, Curr
 
 // Check returns ErrCurrency unless code is a currency of ISO 4217.
 func Check(code string) error {
-	if !currency.IsValid(code) {
+	if code == "" || !currency.IsValid(code) { // the library takes "" for a currency
 		return ErrCurrency.Saying("%q is not an ISO 4217 currency code", code)
 	}
 	return nil
