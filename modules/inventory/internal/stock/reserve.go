@@ -1,0 +1,241 @@
+package stock
+
+import (
+	"context"
+	"fmt"
+
+	"gorm.io/gorm"
+
+	"cutpoint/modules/inventory"
+	"cutpoint/platform/store"
+)
+
+// The life of a reservation. Each arrow is one transaction with the levels and movements that it stands for; a command whose
+// arrow was gone already answers with what is stored, and one for which there is no arrow is refused.
+//
+//	          Reserve         Finalise
+//	nothing ----------> held ----------> consumed
+//	   |                 |                  |
+//	   | Release         | Release          | Release
+//	   |                 v                  |
+//	   +-----------> released <-------------+
+//
+// Reserve refuses an order that was released, also one that never reserved: the Reserve of an order that was given up may be
+// on its way still when its Release arrives.
+
+// Reserve implements inventory.Service.
+func (s *Stock) Reserve(ctx context.Context, r inventory.ReserveRequest) (inventory.Reservation, error) {
+	if err := checkOrder(r.OrderID); err != nil {
+		return inventory.Reservation{}, err
+	}
+	wants, err := addUp(r.Lines)
+	if err != nil {
+		return inventory.Reservation{}, err
+	}
+	return write(ctx, s, func(tx *gorm.DB) (inventory.Reservation, error) {
+		held, isNew, err := s.begin(tx, r.OrderID, inventory.ReservationHeld)
+		switch {
+		case err != nil:
+			return held, err
+		case isNew:
+			held.Lines, err = hold(tx, r.OrderID, wants)
+		case held.State == inventory.ReservationReleased:
+			err = inventory.ErrReleased
+		}
+		return held, err
+	})
+}
+
+// Finalise implements inventory.Service.
+func (s *Stock) Finalise(ctx context.Context, r inventory.FinaliseRequest) (inventory.Reservation, error) {
+	if err := checkOrder(r.OrderID); err != nil {
+		return inventory.Reservation{}, err
+	}
+	return write(ctx, s, func(tx *gorm.DB) (inventory.Reservation, error) {
+		page, err := reservations(tx, 1, oneReservation, r.OrderID)
+		if err != nil {
+			return inventory.Reservation{}, err
+		}
+		if len(page.Reservations) == 0 {
+			return inventory.Reservation{}, inventory.ErrNotReserved
+		}
+		switch had := page.Reservations[0]; had.State {
+		case inventory.ReservationHeld:
+			return s.settle(ctx, tx, had, inventory.ReservationConsumed, perUnit{onHand: -1, reserved: -1, kind: inventory.MovementConsumed})
+		case inventory.ReservationReleased:
+			return had, inventory.ErrReleased
+		default:
+			return had, nil
+		}
+	})
+}
+
+// Release implements inventory.Service.
+func (s *Stock) Release(ctx context.Context, r inventory.ReleaseRequest) (inventory.Reservation, error) {
+	if err := checkOrder(r.OrderID); err != nil {
+		return inventory.Reservation{}, err
+	}
+	return write(ctx, s, func(tx *gorm.DB) (inventory.Reservation, error) {
+		had, isNew, err := s.begin(tx, r.OrderID, inventory.ReservationReleased)
+		switch {
+		case err != nil || isNew:
+			return had, err
+		case had.State == inventory.ReservationHeld:
+			return s.settle(ctx, tx, had, inventory.ReservationReleased, perUnit{reserved: -1})
+		case had.State == inventory.ReservationConsumed:
+			return s.settle(ctx, tx, had, inventory.ReservationReleased, perUnit{onHand: +1, kind: inventory.MovementReturned})
+		default:
+			return had, nil
+		}
+	})
+}
+
+// begin makes a reservation without lines in a state, or returns the one that the order has.
+func (s *Stock) begin(tx *gorm.DB, orderID, state string) (r inventory.Reservation, isNew bool, err error) {
+	now := s.time()
+	r = inventory.Reservation{
+		ID: s.newID("res"), OrderID: orderID, State: state, Lines: []inventory.ReservedLine{}, CreatedAt: now, UpdatedAt: now,
+	}
+	added := tx.Exec(`INSERT INTO reservations (order_id, id, state, created_at, updated_at) VALUES (?, ?, ?, ?, ?)
+		ON CONFLICT (order_id) DO NOTHING`, r.OrderID, r.ID, r.State, store.Micros(now), store.Micros(now))
+	if added.Error != nil || added.RowsAffected == 1 {
+		return r, true, added.Error
+	}
+	page, err := reservations(tx, 1, oneReservation, orderID)
+	if err != nil {
+		return inventory.Reservation{}, false, err
+	}
+	return page.Reservations[0], false, nil
+}
+
+// hold takes what is wanted off the available units and writes the lines that say where.
+func hold(tx *gorm.DB, orderID string, wants []want) ([]inventory.ReservedLine, error) {
+	shelves, err := readShelves(tx, wants)
+	if err != nil {
+		return nil, err
+	}
+	lines, err := allocate(wants, shelves)
+	if err != nil {
+		return nil, err
+	}
+	rows := make([][]any, len(lines))
+	for i, l := range lines {
+		rows[i] = []any{orderID, i, l.SKU, l.Location, l.Quantity}
+		if l.Backordered {
+			continue
+		}
+		taken := tx.Exec(`UPDATE levels SET reserved = reserved + ?, version = version + 1
+			WHERE sku = ? AND location = ? AND on_hand - reserved >= ?`, l.Quantity, l.SKU, l.Location, l.Quantity)
+		if taken.Error != nil {
+			return nil, taken.Error
+		}
+		if taken.RowsAffected != 1 { // allocate went wrong, or there is a second writer
+			return nil, fmt.Errorf("reserve %d of %s at %s: they were available a moment ago", l.Quantity, l.SKU, l.Location)
+		}
+	}
+	return lines, insert(tx, "reservation_lines (order_id, line, sku, location, quantity)", rows)
+}
+
+// readShelves returns what the items wanted have to give. An item that is none is missing.
+func readShelves(tx *gorm.DB, wants []want) (map[string]shelf, error) {
+	skus := make([]string, len(wants))
+	for i, w := range wants {
+		skus[i] = w.sku
+	}
+	rows, err := tx.Raw(`SELECT i.sku, i.backorder, COALESCE(l.location, ''), COALESCE(l.on_hand - l.reserved, 0)
+		FROM items i LEFT JOIN levels l ON l.sku = i.sku AND l.on_hand > l.reserved
+		WHERE i.sku IN ? ORDER BY i.sku, l.location`, skus).Rows()
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	shelves := make(map[string]shelf, len(wants))
+	for rows.Next() {
+		var sku string
+		var backorder bool
+		var p place
+		if err := rows.Scan(&sku, &backorder, &p.location, &p.available); err != nil {
+			return nil, err
+		}
+		shelves[sku] = shelf{backorder, append(shelves[sku].places, p)}
+	}
+	return shelves, rows.Err()
+}
+
+// perUnit is what a change of state means for a level, for each unit of a line, and the kind of movement that tells of it.
+type perUnit struct {
+	onHand, reserved int64
+	kind             string // "": nothing leaves the shelf or comes back, which is no movement
+}
+
+// settle brings a reservation into another state.
+func (s *Stock) settle(ctx context.Context, tx *gorm.DB, r inventory.Reservation, state string, p perUnit) (inventory.Reservation, error) {
+	r.State, r.UpdatedAt = state, s.time()
+	if err := tx.Exec("UPDATE reservations SET state = ?, updated_at = ? WHERE order_id = ?",
+		r.State, store.Micros(r.UpdatedAt), r.OrderID).Error; err != nil {
+		return inventory.Reservation{}, err
+	}
+	movements := make([]inventory.Movement, 0, len(r.Lines))
+	for _, l := range r.Lines {
+		if l.Backordered {
+			continue // promised, but never on a shelf
+		}
+		delta, onHand := p.onHand*l.Quantity, int64(0)
+		if err := tx.Raw(`UPDATE levels SET on_hand = on_hand + ?, reserved = reserved + ?, version = version + 1
+			WHERE sku = ? AND location = ? RETURNING on_hand`, delta, p.reserved*l.Quantity, l.SKU, l.Location).Row().Scan(&onHand); err != nil {
+			return inventory.Reservation{}, fmt.Errorf("settle %s at %s: %w", l.SKU, l.Location, err)
+		}
+		if p.kind != "" {
+			m := s.movement(ctx, p.kind, l.SKU, l.Location, delta, onHand)
+			m.Reference = r.OrderID
+			movements = append(movements, m)
+		}
+	}
+	return r, record(tx, movements)
+}
+
+// Reservations implements inventory.Service.
+func (s *Stock) Reservations(ctx context.Context, r inventory.ReservationsRequest) (inventory.ReservationPage, error) {
+	if r.OrderID != "" {
+		return reservations(s.store.Read(ctx), 1, oneReservation, r.OrderID)
+	}
+	limit := limited(r.Limit)
+	return reservations(s.store.Read(ctx), limit, "SELECT * FROM reservations WHERE state = 'held' AND order_id > ? ORDER BY order_id LIMIT ?",
+		r.After, limit+1)
+}
+
+const oneReservation = "SELECT * FROM reservations WHERE order_id = ?"
+
+// reservations reads the reservations of a query with their lines, in one statement.
+func reservations(db *gorm.DB, limit int, query string, args ...any) (inventory.ReservationPage, error) {
+	page := inventory.ReservationPage{Reservations: []inventory.Reservation{}}
+	rows, err := db.Raw(`SELECT r.order_id, r.id, r.state, r.created_at, r.updated_at,
+		COALESCE(l.sku, ''), COALESCE(l.location, ''), COALESCE(l.quantity, 0)
+		FROM (`+query+`) r LEFT JOIN reservation_lines l ON l.order_id = r.order_id ORDER BY r.order_id, l.line`, args...).Rows()
+	if err != nil {
+		return inventory.ReservationPage{}, err
+	}
+	defer rows.Close()
+	for n := 0; rows.Next(); n++ {
+		r := inventory.Reservation{Lines: []inventory.ReservedLine{}}
+		var l inventory.ReservedLine
+		var created, updated int64
+		if err := rows.Scan(&r.OrderID, &r.ID, &r.State, &created, &updated, &l.SKU, &l.Location, &l.Quantity); err != nil {
+			return inventory.ReservationPage{}, err
+		}
+		last := len(page.Reservations) - 1
+		if last < 0 || page.Reservations[last].OrderID != r.OrderID {
+			if page.More = len(page.Reservations) == limit || n >= maxRows; page.More {
+				break
+			}
+			r.CreatedAt, r.UpdatedAt = store.Time(created), store.Time(updated)
+			page.Reservations = append(page.Reservations, r)
+			last++
+		}
+		if l.SKU != "" { // an order that was released before it reserved has no lines
+			l.Backordered = l.Location == ""
+			page.Reservations[last].Lines = append(page.Reservations[last].Lines, l)
+		}
+	}
+	return page, rows.Err()
+}

@@ -1,0 +1,411 @@
+package stock
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"reflect"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"cutpoint/modules/inventory"
+	"cutpoint/platform/channel"
+	"cutpoint/platform/fault"
+	"cutpoint/platform/idempotency"
+)
+
+func finalise(n string) inventory.FinaliseRequest { return inventory.FinaliseRequest{OrderID: n} }
+func release(n string) inventory.ReleaseRequest   { return inventory.ReleaseRequest{OrderID: n} }
+
+func TestReserve(t *testing.T) {
+	ctx := context.Background()
+	t.Run("holds units at the locations in order and says where", func(t *testing.T) {
+		b := newBench(t, t.TempDir())
+		b.stocked(t, "MUG", false, "ber", 5, "ams", 3)
+		r := must[inventory.Reservation](t)(b.Reserve(ctx, order("o1", "MUG", 2, "MUG", 2)))
+		want := inventory.Reservation{
+			ID: r.ID, OrderID: "o1", State: inventory.ReservationHeld, CreatedAt: b.clock.Truncate(time.Microsecond), UpdatedAt: b.clock.Truncate(time.Microsecond),
+			Lines: []inventory.ReservedLine{{SKU: "MUG", Location: "ams", Quantity: 3}, {SKU: "MUG", Location: "ber", Quantity: 1}},
+		}
+		if !reflect.DeepEqual(r, want) {
+			t.Fatalf("%+v, want %+v", r, want)
+		}
+		b.wantFigures(t, "MUG", "8/4: ams 3/3, ber 5/1")
+	})
+	t.Run("out of stock holds nothing", func(t *testing.T) {
+		b := newBench(t, t.TempDir())
+		b.stocked(t, "CUP", false, "ber", 5)
+		b.stocked(t, "MUG", false, "ber", 1)
+		_, err := b.Reserve(ctx, order("o1", "MUG", 1, "CUP", 5, "MUG", 1))
+		mustPoint(t, err, inventory.ErrOutOfStock, "/lines/0/quantity")
+		b.wantFigures(t, "CUP", "5/0: ber 5/0")
+		b.wantFigures(t, "MUG", "1/0: ber 1/0")
+		must[inventory.Reservation](t)(b.Reserve(ctx, order("o1", "MUG", 1))) // nor does it stand in the way
+	})
+	t.Run("an unknown SKU is named", func(t *testing.T) {
+		b := newBench(t, t.TempDir())
+		b.stocked(t, "CUP", false)
+		_, err := b.Reserve(ctx, order("o1", "CUP", 1, "no item", 1))
+		mustPoint(t, err, inventory.ErrUnknownSKU, "/lines/1/sku")
+	})
+	t.Run("what is backordered is promised and not counted", func(t *testing.T) {
+		b := newBench(t, t.TempDir())
+		b.stocked(t, "PRINT", true, "ber", 2)
+		r := must[inventory.Reservation](t)(b.Reserve(ctx, order("o1", "PRINT", 5)))
+		if len(r.Lines) != 2 || r.Lines[1] != (inventory.ReservedLine{SKU: "PRINT", Quantity: 3, Backordered: true}) {
+			t.Fatalf("%+v", r)
+		}
+		b.wantFigures(t, "PRINT", "2/2: ber 2/2")
+		r = must[inventory.Reservation](t)(b.Finalise(ctx, finalise("o1")))
+		b.wantFigures(t, "PRINT", "0/0: ber 0/0")
+		if again := must[inventory.Reservation](t)(b.Reserve(ctx, order("o1", "PRINT", 5))); !reflect.DeepEqual(again, r) {
+			t.Fatalf("%+v, stored %+v", again, r)
+		}
+	})
+	t.Run("refuses ids and lines that can't be", func(t *testing.T) {
+		b := newBench(t, t.TempDir())
+		_, err := b.Reserve(ctx, order("", "CUP", 1))
+		mustPoint(t, err, fault.ErrInvalid, "/order_id")
+		_, err = b.Reserve(ctx, order("o1"))
+		mustPoint(t, err, fault.ErrInvalid, "/lines")
+	})
+	t.Run("takes the largest order, split and split again", func(t *testing.T) {
+		b := newBench(t, t.TempDir())
+		var lines []any
+		for i := range 200 {
+			sku := fmt.Sprintf("S-%03d", i)
+			b.stocked(t, sku, true, "a", 1, "b", 1, "c", 1, "d", 1, "e", 1)
+			lines = append(lines, sku, 6)
+		}
+		r := must[inventory.Reservation](t)(b.Reserve(ctx, order("o1", lines...)))
+		if len(r.Lines) != 200*6 {
+			t.Fatal(len(r.Lines))
+		}
+		r = must[inventory.Reservation](t)(b.Finalise(ctx, finalise("o1")))
+		page := must[inventory.ReservationPage](t)(b.Reservations(ctx, inventory.ReservationsRequest{OrderID: "o1"}))
+		if len(page.Reservations) != 1 || !reflect.DeepEqual(page.Reservations[0], r) {
+			t.Fatal("the stored reservation is another one")
+		}
+		b.wantFigures(t, "S-199", "0/0: a 0/0, b 0/0, c 0/0, d 0/0, e 0/0")
+	})
+}
+
+func TestFinalise(t *testing.T) {
+	b := newBench(t, t.TempDir())
+	ctx := channel.WithHeader(context.Background(), channel.Header{Actor: "orders", CorrelationID: "cor_1"})
+	b.stocked(t, "MUG", false, "ber", 5)
+	t.Run("needs a hold", func(t *testing.T) {
+		if _, err := b.Finalise(ctx, finalise("o1")); !errors.Is(err, inventory.ErrNotReserved) {
+			t.Fatal(err)
+		}
+	})
+	t.Run("takes the units off the shelf, once, and writes it down", func(t *testing.T) {
+		must[inventory.Reservation](t)(b.Reserve(ctx, order("o1", "MUG", 2)))
+		first := must[inventory.Reservation](t)(b.Finalise(ctx, finalise("o1")))
+		b.clock = b.clock.Add(time.Minute)
+		again := must[inventory.Reservation](t)(b.Finalise(ctx, finalise("o1")))
+		if first.State != inventory.ReservationConsumed || !reflect.DeepEqual(first, again) {
+			t.Fatalf("%+v, then %+v", first, again)
+		}
+		b.wantFigures(t, "MUG", "3/0: ber 3/0")
+		m := must[inventory.MovementPage](t)(b.Movements(ctx, inventory.MovementsRequest{SKU: "MUG", Limit: 1})).Movements[0]
+		if m.Kind != inventory.MovementConsumed || m.Delta != -2 || m.OnHand != 3 || m.Reference != "o1" || m.Actor != "orders" || m.CorrelationID != "cor_1" {
+			t.Fatalf("%+v", m)
+		}
+	})
+	t.Run("not after a release", func(t *testing.T) {
+		must[inventory.Reservation](t)(b.Reserve(ctx, order("o2", "MUG", 1)))
+		must[inventory.Reservation](t)(b.Release(ctx, release("o2")))
+		if _, err := b.Finalise(ctx, finalise("o2")); !errors.Is(err, inventory.ErrReleased) {
+			t.Fatal(err)
+		}
+	})
+}
+
+func TestRelease(t *testing.T) {
+	b, ctx := newBench(t, t.TempDir()), context.Background()
+	b.stocked(t, "MUG", false, "ber", 5)
+	releasedTwice := func(t *testing.T, n string) {
+		t.Helper()
+		first := must[inventory.Reservation](t)(b.Release(ctx, release(n)))
+		b.clock = b.clock.Add(time.Minute)
+		again := must[inventory.Reservation](t)(b.Release(ctx, release(n)))
+		if first.State != inventory.ReservationReleased || !reflect.DeepEqual(first, again) {
+			t.Fatalf("%+v, then %+v", first, again)
+		}
+	}
+	t.Run("what is held becomes available", func(t *testing.T) {
+		must[inventory.Reservation](t)(b.Reserve(ctx, order("held", "MUG", 2)))
+		releasedTwice(t, "held")
+		b.wantFigures(t, "MUG", "5/0: ber 5/0")
+	})
+	t.Run("what was consumed goes back to its shelf", func(t *testing.T) {
+		must[inventory.Reservation](t)(b.Reserve(ctx, order("consumed", "MUG", 2)))
+		must[inventory.Reservation](t)(b.Finalise(ctx, finalise("consumed")))
+		releasedTwice(t, "consumed")
+		b.wantFigures(t, "MUG", "5/0: ber 5/0")
+		if got, want := b.ledger(t, "MUG"), "ber adjusted +5=5, ber consumed -2=3, ber returned +2=5"; got != want {
+			t.Fatal(got)
+		}
+	})
+	t.Run("a late Reserve is refused", func(t *testing.T) {
+		releasedTwice(t, "late")
+		for _, n := range []string{"late", "held", "consumed"} {
+			if _, err := b.Reserve(ctx, order(n, "MUG", 1)); !errors.Is(err, inventory.ErrReleased) {
+				t.Fatalf("%s: %v", n, err)
+			}
+		}
+		b.wantFigures(t, "MUG", "5/0: ber 5/0")
+	})
+}
+
+func TestReservations(t *testing.T) {
+	b, ctx := newBench(t, t.TempDir()), context.Background()
+	b.stocked(t, "MUG", false, "ber", 5)
+	for _, n := range []string{"o3", "o1", "o2", "o4"} {
+		must[inventory.Reservation](t)(b.Reserve(ctx, order(n, "MUG", 1)))
+	}
+	must[inventory.Reservation](t)(b.Finalise(ctx, finalise("o2")))
+	must[inventory.Reservation](t)(b.Release(ctx, release("never")))
+	list := func(r inventory.ReservationsRequest) (ids []string, more bool) {
+		page := must[inventory.ReservationPage](t)(b.Reservations(ctx, r))
+		for _, r := range page.Reservations {
+			ids = append(ids, r.OrderID+" "+r.State)
+		}
+		return ids, page.More
+	}
+	for _, tt := range []struct {
+		name    string
+		request inventory.ReservationsRequest
+		want    []string
+		more    bool
+	}{
+		{"live holds", inventory.ReservationsRequest{}, []string{"o1 held", "o3 held", "o4 held"}, false},
+		{"a page of them", inventory.ReservationsRequest{After: "o1", Limit: 1}, []string{"o3 held"}, true},
+		{"an order's, whatever its state", inventory.ReservationsRequest{OrderID: "o2"}, []string{"o2 consumed"}, false},
+		{"an order's without lines", inventory.ReservationsRequest{OrderID: "never"}, []string{"never released"}, false},
+		{"of an order that has none", inventory.ReservationsRequest{OrderID: "what"}, nil, false},
+	} {
+		if got, more := list(tt.request); !reflect.DeepEqual(got, tt.want) || more != tt.more {
+			t.Errorf("%s: %q, %v; want %q, %v", tt.name, got, more, tt.want, tt.more)
+		}
+	}
+}
+
+// TestLastUnit lets fifty orders run for one unit, then for twenty.
+func TestLastUnit(t *testing.T) {
+	for _, units := range []int{1, 20} {
+		b, ctx := newBench(t, t.TempDir()), context.Background()
+		b.stocked(t, "MUG", false, "ams", units/2, "ber", units-units/2)
+		var won, lost atomic.Int64
+		var all sync.WaitGroup
+		for i := range 50 {
+			all.Go(func() {
+				n := strconv.Itoa(i)
+				_, err := b.Reserve(ctx, order(n, "MUG", 1))
+				switch {
+				case err == nil:
+					won.Add(1)
+					_, err = b.Finalise(ctx, finalise(n))
+				case errors.Is(err, inventory.ErrOutOfStock):
+					lost.Add(1)
+					_, err = b.Release(ctx, release(n))
+				}
+				if err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		if won.Load() != int64(units) || lost.Load() != int64(50-units) {
+			t.Fatalf("%d won and %d lost for %d units", won.Load(), lost.Load(), units)
+		}
+		b.wantFigures(t, "MUG", "0/0: ams 0/0, ber 0/0")
+	}
+}
+
+// TestStockAddsUp drives any sequence of commands, each said twice, and holds the sums after each.
+func TestStockAddsUp(t *testing.T) {
+	dir := t.TempDir()
+	rapid.Check(t, func(rt *rapid.T) {
+		where, err := os.MkdirTemp(dir, "")
+		if err != nil {
+			rt.Fatal(err)
+		}
+		m := &machine{bench: newBench(t, where), first: map[string]inventory.Reservation{}}
+		m.stocked(t, "BACK", true, "ams", 2)
+		m.stocked(t, "CUP", false, "ams", 3, "ber", 3)
+		m.stocked(t, "MUG", false, "ber", 4)
+		rt.Repeat(map[string]func(*rapid.T){
+			"adjust": m.adjust, "reserve": m.reserve, "finalise": m.finalise, "release": m.release, "": m.addsUp,
+		})
+		if err := m.store.Close(); err != nil {
+			rt.Fatal(err)
+		}
+	})
+}
+
+type machine struct {
+	*bench
+	first map[string]inventory.Reservation // the first answer to each order
+	keys  int
+}
+
+var (
+	skus   = rapid.SampledFrom([]string{"BACK", "CUP", "MUG"})
+	orders = rapid.SampledFrom([]string{"o1", "o2", "o3", "o4"})
+)
+
+// twice says a command twice: the second answer is the first one, and changes nothing.
+func twice[T any](t *rapid.T, m *machine, command func() (T, error)) (T, error) {
+	m.clock = m.clock.Add(time.Second)
+	first, firstErr := command()
+	if firstErr != nil && fault.From(firstErr).Kind == fault.Internal {
+		t.Fatal(firstErr)
+	}
+	before := m.dump(t)
+	m.clock = m.clock.Add(time.Second)
+	again, err := command()
+	if !reflect.DeepEqual(first, again) || !reflect.DeepEqual(fault.From(firstErr), fault.From(err)) {
+		t.Fatalf("answered %+v, %v; then %+v, %v", first, firstErr, again, err)
+	}
+	if after := m.dump(t); after != before {
+		t.Fatalf("the repeat changed the stock from %s to %s", before, after)
+	}
+	return first, firstErr
+}
+
+func (m *machine) adjust(t *rapid.T) {
+	m.keys++
+	r := inventory.AdjustRequest{
+		Key: idempotency.Key{Caller: "key_1", Value: strconv.Itoa(m.keys), Digest: "d"},
+		SKU: skus.Draw(t, "sku"), Location: rapid.SampledFrom([]string{"ams", "ber"}).Draw(t, "location"),
+		Absolute: rapid.Bool().Draw(t, "absolute"), Quantity: rapid.Int64Range(-4, 6).Draw(t, "quantity"), Reason: "count",
+	}
+	_, _ = twice(t, m, func() (inventory.Adjustment, error) {
+		a, err := m.Adjust(context.Background(), r)
+		a.Replayed = false
+		return a, err
+	})
+}
+
+func (m *machine) reserve(t *rapid.T) {
+	r := inventory.ReserveRequest{OrderID: orders.Draw(t, "order")}
+	for range rapid.IntRange(1, 4).Draw(t, "lines") {
+		r.Lines = append(r.Lines, inventory.Line{SKU: skus.Draw(t, "sku"), Quantity: rapid.Int64Range(1, 4).Draw(t, "quantity")})
+	}
+	had, repeated := m.first[r.OrderID]
+	got, err := twice(t, m, func() (inventory.Reservation, error) { return m.Reserve(context.Background(), r) })
+	if err != nil {
+		return
+	}
+	if repeated && (got.ID != had.ID || !reflect.DeepEqual(got.Lines, had.Lines)) {
+		t.Fatalf("reserved %+v, and now %+v", had, got)
+	}
+	m.first[r.OrderID] = got
+}
+
+func (m *machine) finalise(t *rapid.T) {
+	n := orders.Draw(t, "order")
+	_, reserved := m.first[n]
+	_, err := twice(t, m, func() (inventory.Reservation, error) { return m.Finalise(context.Background(), finalise(n)) })
+	if err != nil && reserved && !errors.Is(err, inventory.ErrReleased) {
+		t.Fatalf("%s holds stock, and Finalise says %v", n, err)
+	}
+}
+
+func (m *machine) release(t *rapid.T) {
+	n := orders.Draw(t, "order")
+	if _, err := twice(t, m, func() (inventory.Reservation, error) { return m.Release(context.Background(), release(n)) }); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.Reserve(context.Background(), order(n, "BACK", 1)); !errors.Is(err, inventory.ErrReleased) {
+		t.Fatalf("reserved after its release: %v", err)
+	}
+}
+
+// addsUp finds levels that break a promise of the contract.
+func (m *machine) addsUp(t *rapid.T) {
+	rows, err := m.store.Read(context.Background()).Raw(`SELECT l.sku, l.location, l.on_hand, l.reserved,
+		(SELECT COALESCE(SUM(quantity), 0) FROM reservation_lines JOIN reservations USING (order_id)
+			WHERE state = 'held' AND sku = l.sku AND location = l.location),
+		(SELECT COALESCE(SUM(delta), 0) FROM movements WHERE sku = l.sku AND location = l.location),
+		COALESCE((SELECT on_hand FROM movements WHERE sku = l.sku AND location = l.location ORDER BY seq DESC LIMIT 1), 0)
+		FROM levels l`).Rows()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var sku, location string
+		var onHand, reserved, held, moved, told int64
+		if err := rows.Scan(&sku, &location, &onHand, &reserved, &held, &moved, &told); err != nil {
+			t.Fatal(err)
+		}
+		if reserved < 0 || onHand < reserved || reserved != held || onHand != moved || onHand != told {
+			t.Fatalf("%s at %s: on hand %d, movements add up to %d and the last says %d; reserved %d, orders hold %d",
+				sku, location, onHand, moved, told, reserved, held)
+		}
+	}
+}
+
+// dump is everything that a command may change.
+func (m *machine) dump(t *rapid.T) (dump string) {
+	err := m.store.Read(context.Background()).Raw(`SELECT
+		(SELECT json_group_array(json_array(sku, location, on_hand, reserved, version)) FROM levels) ||
+		(SELECT json_group_array(json_array(order_id, id, state, updated_at)) FROM reservations) ||
+		(SELECT COUNT(*) FROM reservation_lines) || '/' || (SELECT COUNT(*) FROM movements) || '/' || (SELECT COUNT(*) FROM idempotency_keys)`).
+		Row().Scan(&dump)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dump
+}
+
+// BenchmarkOrder is what an order costs the stock: a check, then Reserve and Finalise of two lines.
+func BenchmarkOrder(b *testing.B) {
+	for _, customers := range []int{1, 64} {
+		b.Run(fmt.Sprintf("customers=%d", customers), func(b *testing.B) {
+			s, ctx := newBench(b, b.TempDir()), context.Background()
+			for i := range 10 {
+				s.stocked(b, fmt.Sprintf("S-%d", i), false, "ams", inventory.MaxQuantity, "ber", inventory.MaxQuantity)
+			}
+			var next atomic.Int64
+			var all sync.WaitGroup
+			before := s.store.Stats()
+			b.ResetTimer()
+			for range customers {
+				all.Go(func() {
+					for n := next.Add(1); n <= int64(b.N); n = next.Add(1) {
+						if err := placeAndFinalise(ctx, s, n); err != nil {
+							b.Error(err)
+						}
+					}
+				})
+			}
+			all.Wait()
+			after := s.store.Stats()
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "orders/s")
+			b.ReportMetric(float64(after.Commits-before.Commits)/float64(b.N), "commits/order")
+		})
+	}
+}
+
+func placeAndFinalise(ctx context.Context, s *bench, n int64) error {
+	id := "ord_" + strconv.FormatInt(n, 10)
+	lines := []any{fmt.Sprintf("S-%d", n%10), 1, fmt.Sprintf("S-%d", (n+3)%10), 2}
+	if _, err := s.Check(ctx, inventory.CheckRequest{SKUs: []string{lines[0].(string), lines[2].(string)}}); err != nil {
+		return err
+	}
+	if _, err := s.Reserve(ctx, order(id, lines...)); err != nil {
+		return err
+	}
+	_, err := s.Finalise(ctx, finalise(id))
+	return err
+}
