@@ -27,8 +27,11 @@ var (
 // Bounds of an order.
 const (
 	MaxLines    = 200
-	MaxQuantity = 1_000_000
-	MaxMetadata = 50
+	MaxQuantity = 1_000_000 // units of one line
+	MaxMetadata = 50        // entries
+
+	MaxMetadataKey   = 64  // bytes
+	MaxMetadataValue = 500 // bytes
 )
 
 // Service is what orders promises. All methods are safe for concurrent use. Besides the errors listed, each may return
@@ -41,7 +44,7 @@ type Service interface {
 	// pricing.ErrUnknownShippingMethod.
 	Place(context.Context, PlaceRequest) (Placement, error)
 
-	// Quote prices a draft and holds nothing. Errors: as for Place, but for the idempotency key's.
+	// Quote prices a basket and holds nothing. Errors: as for Place, but for the idempotency key's.
 	Quote(context.Context, QuoteRequest) (Quote, error)
 
 	// Order returns one order. Errors: ErrOrderNotFound.
@@ -59,16 +62,21 @@ type Service interface {
 	Cancel(context.Context, CancelRequest) (Placement, error)
 }
 
-// Draft is what a customer wants.
-type Draft struct {
+// Basket is what a customer wants.
+type Basket struct {
 	Currency      string            `json:"currency" pattern:"^[A-Z]{3}$" doc:"ISO 4217 code" example:"EUR"`
-	Customer      Customer          `json:"customer,omitempty"`
-	Lines         []Line            `json:"lines" minItems:"1" maxItems:"200"`
+	Lines         []Line            `json:"lines" minItems:"1" maxItems:"200" nullable:"false"`
 	Coupon        string            `json:"coupon,omitempty" maxLength:"64"`
 	Shipping      *Shipping         `json:"shipping,omitempty"`
-	Payment       Instrument        `json:"payment,omitempty"`
 	ExpectedTotal *money.Money      `json:"expected_total,omitempty" doc:"Refuse the order if its total differs"`
 	Metadata      map[string]string `json:"metadata,omitempty" doc:"At most 50 entries, kept as they are"`
+}
+
+// Draft is an order that is not placed yet: a basket, and who pays for it how.
+type Draft struct {
+	Basket
+	Customer Customer   `json:"customer"`
+	Payment  Instrument `json:"payment"`
 }
 
 // Customer is who orders.
@@ -182,12 +190,12 @@ type Failure struct {
 	Message string `json:"message"`
 }
 
-// QuoteRequest asks what a draft costs.
+// QuoteRequest asks what a basket costs.
 type QuoteRequest struct {
-	Draft Draft `json:"draft"`
+	Basket Basket `json:"basket"`
 }
 
-// Quote is what a draft costs now.
+// Quote is what a basket costs now.
 type Quote struct {
 	Currency string       `json:"currency"`
 	Lines    []PricedLine `json:"lines"`

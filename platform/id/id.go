@@ -23,11 +23,22 @@ var encoding = base32.NewEncoding("0123456789abcdefghijklmnopqrstuv").WithPaddin
 func NewSource(now func() time.Time, random io.Reader) Source {
 	return func(prefix string) string {
 		u := uuid.Must(uuid.NewV7FromReader(random))
-		ms := now().UnixMilli()
-		for i := range 6 {
-			u[i] = byte(ms >> (8 * (5 - i)))
-		}
+		setTime(&u, now())
 		return prefix + "_" + encoding.EncodeToString(u[:])
+	}
+}
+
+// Floor returns the smallest id that a source can make at t or later, so that a range of times is a range of ids.
+func Floor(prefix string, t time.Time) string {
+	var u uuid.UUID
+	setTime(&u, t)
+	return prefix + "_" + encoding.EncodeToString(u[:])
+}
+
+func setTime(u *uuid.UUID, t time.Time) {
+	ms := t.UnixMilli()
+	for i := range 6 {
+		u[i] = byte(ms >> (8 * (5 - i)))
 	}
 }
 

@@ -1,0 +1,52 @@
+# `make` alone prints this list.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+TOOL := go tool -modfile=.ci/tools.mod
+DATA ?= data
+ADDR ?= 127.0.0.1:8080
+
+.PHONY: help
+help: ## Print this list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## Build bin/cutpoint
+	go build -o bin/cutpoint ./cmd/cutpoint
+
+.PHONY: run
+run: build ## Run the shop with a demonstration catalogue; prints an order to paste
+	bin/cutpoint serve --demo --data $(DATA) --addr $(ADDR)
+
+.PHONY: test
+test: ## Run every test
+	go test ./...
+
+.PHONY: race
+race: ## Run every test under the race detector, but for the fences, which start no goroutine
+	go test -race $$(go list ./... | grep -v /fences)
+
+.PHONY: lint
+lint: ## Run the linters
+	gofmt -l . | tee /dev/stderr | (! read)
+	go vet ./...
+	$(TOOL) golangci-lint run ./...
+
+.PHONY: fences
+fences: ## Check the boundaries: the linter's rules, our own, and that each violation is seen
+	$(TOOL) go-arch-lint check --arch-file arch-lint.yml
+	go test ./cmd/internal/fences
+
+.PHONY: check
+check: lint fences race test ## Do all that CI does
+
+.PHONY: edges
+edges: ## Print the calls an order makes on each edge between modules
+	go test -v -run TestCallsPerOrder ./cmd/internal/shop
+
+.PHONY: load
+load: build ## Measure orders a second at 1, 8 and 64 customers
+	bin/cutpoint load
+
+.PHONY: bench
+bench: ## Run the benchmarks
+	go test -run '^$$' -bench . -benchmem ./platform/... ./modules/...

@@ -1,0 +1,84 @@
+// Package checkout is the body of the orders module: it stores orders and leads each through the checkout.
+//
+// The checkout of an order is a saga: a row that says how far it has come, and steps that each ask one module for one thing.
+// saga.go draws the states and holds the steps. A row is stored where a crash would lose a decision; what a neighbour can be
+// asked again, because its commands are safe to repeat, is not stored twice. The happy path commits three times:
+//
+//	received    order, saga and idempotency key
+//	charging    the price is frozen and the charge decided
+//	completed   with the timeline of what happened since
+//
+// Whoever advances a saga holds its lease, and every write names the version that it read: a runner that was overtaken writes
+// nothing. The request that placed an order is its first runner (place.go); the sweeper takes over what has no runner and is
+// due (sweep.go). Both run the same code.
+package checkout
+
+import (
+	"errors"
+	"log/slog"
+	"time"
+
+	"cutpoint/modules/inventory"
+	"cutpoint/modules/orders"
+	"cutpoint/modules/payments"
+	"cutpoint/modules/pricing"
+	"cutpoint/platform/id"
+	"cutpoint/platform/store"
+)
+
+// Policy is how patient the checkout is. The zero value takes the defaults.
+type Policy struct {
+	Patience   time.Duration // how long the request that placed an order works on it before it answers "in progress"; 5 s
+	Lease      time.Duration // how long a runner is trusted without a sign of life; more than Patience plus one call; 15 s
+	BackoffMin time.Duration // wait before the second attempt of a step; it doubles with each; 50 ms
+	BackoffMax time.Duration // the longest wait; 30 s
+	SweepEvery time.Duration // how often due sagas are looked for; 1 s
+	SweepBatch int           // how many are taken up at once; 16
+}
+
+func (p Policy) withDefaults() Policy {
+	set := func(d *time.Duration, to time.Duration) {
+		if *d <= 0 {
+			*d = to
+		}
+	}
+	set(&p.Patience, 5*time.Second)
+	set(&p.Lease, 15*time.Second)
+	set(&p.BackoffMin, 50*time.Millisecond)
+	set(&p.BackoffMax, 30*time.Second)
+	set(&p.SweepEvery, time.Second)
+	if p.SweepBatch <= 0 {
+		p.SweepBatch = 16
+	}
+	return p
+}
+
+// Deps is what the checkout needs. All of it is required.
+type Deps struct {
+	Store     *store.Store
+	Inventory inventory.Service
+	Pricing   pricing.Service
+	Payments  payments.Service
+	Now       func() time.Time
+	NewID     id.Source
+	Random    func() float64 // uniform in [0, 1), safe for concurrent use
+	Log       *slog.Logger
+}
+
+// Checkout implements orders.Service.
+type Checkout struct {
+	Deps
+	policy Policy
+	owner  string // names this runner in leases
+	wake   chan struct{}
+}
+
+var _ orders.Service = (*Checkout)(nil)
+
+// New returns a checkout. Its Sweep must run for orders to survive the request that placed them.
+func New(d Deps, p Policy) *Checkout {
+	return &Checkout{Deps: d, policy: p.withDefaults(), owner: d.NewID("run"), wake: make(chan struct{}, 1)}
+}
+
+// errOvertaken says that another runner has advanced the saga: this one must stop, and has written nothing.
+var errOvertaken = errors.New("another runner has advanced this order")

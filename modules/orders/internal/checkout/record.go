@@ -1,0 +1,103 @@
+package checkout
+
+import (
+	"time"
+
+	"cutpoint/modules/orders"
+	"cutpoint/modules/payments"
+	"cutpoint/modules/pricing"
+	"cutpoint/platform/fault"
+	"cutpoint/platform/idempotency"
+	"cutpoint/platform/money"
+)
+
+// record is an order and its saga in memory: what one runner works on, and what save makes durable.
+type record struct {
+	order    orders.Order // State and Version are the saga's
+	placedBy string
+
+	ending          string
+	token           string
+	expected        *money.Money
+	key             idempotency.Key // waits for the end; Digest is not kept here
+	cancelRequested bool
+	cancelReason    string
+	attempts        int64
+	lastError       string
+	steps           int64                  // timeline entries stored
+	entries         []orders.TimelineEntry // and those that are not
+	leaseUntil      time.Time
+	nextAttempt     time.Time // zero: as soon as the lease is free
+}
+
+// newRecord is an order that was received just now, priced as quoted.
+func newRecord(orderID string, req orders.PlaceRequest, quote pricing.Calculation, correlationID string, now time.Time) *record {
+	d := req.Draft
+	r := &record{
+		order: orders.Order{
+			ID: orderID, State: allocating, Currency: d.Currency, Customer: d.Customer, Coupon: d.Coupon, Shipping: d.Shipping,
+			Payment:       orders.Payment{Captured: money.Of(0, d.Currency), Refunded: money.Of(0, d.Currency)},
+			CorrelationID: correlationID, CreatedAt: now, UpdatedAt: now, Version: 1, Metadata: d.Metadata,
+		},
+		placedBy: req.Key.Caller, token: d.Payment.Token, expected: d.ExpectedTotal, key: req.Key,
+	}
+	if r.order.Metadata == nil {
+		r.order.Metadata = map[string]string{}
+	}
+	r.setPrice(quote)
+	r.entries = []orders.TimelineEntry{{
+		State: received, Module: orders.Module, Attempt: 1, StartedAt: now, EndedAt: now,
+		Outcome: outcomeSucceeded, CorrelationID: correlationID, Reference: orderID,
+	}}
+	return r
+}
+
+const outcomeSucceeded = "succeeded"
+
+// note adds a step that ended to the timeline.
+func (r *record) note(module string, started, ended time.Time, m move) {
+	outcome := outcomeSucceeded
+	if m.failure != nil {
+		outcome = m.failure.Code
+	}
+	r.entries = append(r.entries, orders.TimelineEntry{
+		State: r.order.State, Module: module, Attempt: r.attempts + 1, StartedAt: started, EndedAt: ended,
+		Outcome: outcome, CorrelationID: r.order.CorrelationID, Reference: m.reference,
+	})
+}
+
+func (r *record) calculateRequest() pricing.CalculateRequest {
+	req := pricing.CalculateRequest{Currency: r.order.Currency, Coupon: r.order.Coupon, Lines: make([]pricing.Line, len(r.order.Lines))}
+	if r.order.Shipping != nil {
+		req.ShippingMethod = r.order.Shipping.Method
+	}
+	for i, l := range r.order.Lines {
+		req.Lines[i] = pricing.Line{SKU: l.SKU, Quantity: l.Quantity}
+	}
+	return req
+}
+
+func (r *record) setPrice(c pricing.Calculation) {
+	r.order.Lines, r.order.Totals = priced(c)
+}
+
+// priced says in the words of this contract what pricing calculated.
+func priced(c pricing.Calculation) ([]orders.PricedLine, orders.Totals) {
+	lines := make([]orders.PricedLine, len(c.Lines))
+	for i, l := range c.Lines {
+		lines[i] = orders.PricedLine(l)
+	}
+	return lines, orders.Totals{Subtotal: c.Subtotal, Discount: c.Discount, Shipping: c.Shipping, Tax: c.Tax, Total: c.Total}
+}
+
+// unexpectedTotal is the fault of an order whose total is not the one that the client expects.
+func (r *record) unexpectedTotal() *fault.Error {
+	if r.expected == nil || *r.expected == r.order.Totals.Total {
+		return nil
+	}
+	return orders.ErrTotalChanged.Saying("the total is %v, the expected one is %v", r.order.Totals.Total, *r.expected)
+}
+
+func (r *record) setPayment(p payments.Payment) {
+	r.order.Payment = orders.Payment{ID: p.ID, Status: p.Status, Captured: p.Captured, Refunded: p.Refunded}
+}

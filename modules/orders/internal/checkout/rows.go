@@ -1,0 +1,221 @@
+package checkout
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"strings"
+	"time"
+
+	"gorm.io/gorm"
+
+	"cutpoint/modules/orders"
+	"cutpoint/platform/store"
+)
+
+const orderColumns = `o.id, o.status, o.currency, o.customer_email, o.customer_id, o.lines, o.totals, o.payment, o.coupon, o.shipping,
+	o.failure, o.metadata, o.correlation_id, o.created_at, o.updated_at, s.state, s.version`
+
+const sagaColumns = `, o.placed_by, s.ending, s.payment_token, s.expected_total, s.key_caller, s.key_value, s.cancel_requested,
+	s.cancel_reason, s.attempts, s.steps, s.lease_until`
+
+// scanOrder reads orderColumns, and then what else is selected.
+func scanOrder(row interface{ Scan(...any) error }, more ...any) (orders.Order, error) {
+	var o orders.Order
+	var created, updated int64
+	err := row.Scan(append([]any{
+		&o.ID, &o.Status, &o.Currency, &o.Customer.Email, &o.Customer.ID, document{&o.Lines}, document{&o.Totals}, document{&o.Payment},
+		&o.Coupon, document{&o.Shipping}, document{&o.Failure}, document{&o.Metadata}, &o.CorrelationID, &created, &updated,
+		&o.State, &o.Version,
+	}, more...)...)
+	if errors.Is(err, sql.ErrNoRows) {
+		return o, orders.ErrOrderNotFound
+	}
+	o.CreatedAt, o.UpdatedAt = store.Time(created), store.Time(updated)
+	return o, err
+}
+
+// load reads an order and its saga. Errors: orders.ErrOrderNotFound.
+func (c *Checkout) load(db *gorm.DB, orderID string) (*record, error) {
+	r := &record{}
+	var lease int64
+	var err error
+	r.order, err = scanOrder(
+		db.Raw("SELECT "+orderColumns+sagaColumns+" FROM orders o JOIN sagas s ON s.order_id = o.id WHERE o.id = ?", orderID).Row(),
+		&r.placedBy, &r.ending, &r.token, document{&r.expected}, &r.key.Caller, &r.key.Value, &r.cancelRequested,
+		&r.cancelReason, &r.attempts, &r.steps, &lease)
+	r.leaseUntil = store.Time(lease)
+	return r, err
+}
+
+// create inserts a new order with its saga.
+func (c *Checkout) create(tx *gorm.DB, r *record) error {
+	o := &r.order
+	o.Status = statusOf(o.State)
+	if final(o.State) {
+		r.token, r.leaseUntil = "", time.Time{}
+	}
+	if err := tx.Exec(`INSERT INTO orders (id, status, currency, customer_email, customer_id, lines, totals, payment, coupon, shipping,
+		failure, metadata, placed_by, correlation_id, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		o.ID, o.Status, o.Currency, o.Customer.Email, o.Customer.ID, text(o.Lines), text(o.Totals), text(o.Payment), o.Coupon, text(o.Shipping),
+		text(o.Failure), text(o.Metadata), r.placedBy, o.CorrelationID, store.Micros(o.CreatedAt), store.Micros(o.UpdatedAt)).Error; err != nil {
+		return err
+	}
+	if err := tx.Exec(`INSERT INTO sagas (order_id, state, version, lease_owner, lease_until, next_attempt_at, attempts, last_error, ending,
+		cancel_requested, cancel_reason, payment_token, expected_total, key_caller, key_value, steps)
+		VALUES (?, ?, ?, ?, ?, ?, 0, '', ?, 0, '', ?, ?, ?, ?, ?)`,
+		o.ID, o.State, o.Version, c.owner, store.Micros(r.leaseUntil), c.due(r, o.CreatedAt), r.ending,
+		r.token, text(r.expected), r.key.Caller, r.key.Value, len(r.entries)).Error; err != nil {
+		return err
+	}
+	return r.appendTimeline(tx)
+}
+
+// update stores a record under the fence of its version. The caller holds the lease or takes it with this write.
+func (c *Checkout) update(tx *gorm.DB, r *record) error {
+	o := &r.order
+	o.Status, o.UpdatedAt = statusOf(o.State), c.Now()
+	if final(o.State) {
+		r.token, r.leaseUntil = "", time.Time{}
+	}
+	fenced := tx.Exec(`UPDATE sagas SET state = ?, version = version + 1, lease_owner = ?, lease_until = ?, next_attempt_at = ?, attempts = ?,
+		last_error = ?, ending = ?, payment_token = ?, key_caller = ?, key_value = ?, cancel_requested = ?, cancel_reason = ?, steps = ?
+		WHERE order_id = ? AND version = ?`,
+		o.State, c.owner, store.Micros(r.leaseUntil), c.due(r, o.UpdatedAt), r.attempts,
+		r.lastError, r.ending, r.token, r.key.Caller, r.key.Value, r.cancelRequested, r.cancelReason, r.steps+int64(len(r.entries)),
+		o.ID, o.Version)
+	if fenced.Error != nil {
+		return fenced.Error
+	}
+	if fenced.RowsAffected == 0 {
+		return errOvertaken
+	}
+	o.Version++
+	if err := tx.Exec("UPDATE orders SET status = ?, lines = ?, totals = ?, payment = ?, failure = ?, updated_at = ? WHERE id = ?",
+		o.Status, text(o.Lines), text(o.Totals), text(o.Payment), text(o.Failure), store.Micros(o.UpdatedAt), o.ID).Error; err != nil {
+		return err
+	}
+	return r.appendTimeline(tx)
+}
+
+// due is the next_attempt_at of a record: never for a final one, else when the sweeper may take it.
+func (c *Checkout) due(r *record, now time.Time) int64 {
+	switch {
+	case final(r.order.State):
+		return 0
+	case r.nextAttempt.IsZero():
+		return store.Micros(now)
+	default:
+		return store.Micros(r.nextAttempt)
+	}
+}
+
+// appendTimeline inserts the entries that are not stored yet.
+func (r *record) appendTimeline(tx *gorm.DB) error {
+	if len(r.entries) == 0 {
+		return nil
+	}
+	args := make([]any, 0, 10*len(r.entries))
+	for i, e := range r.entries {
+		args = append(args, r.order.ID, r.steps+int64(i)+1, e.State, e.Module, e.Attempt, store.Micros(e.StartedAt), store.Micros(e.EndedAt),
+			e.Outcome, e.Reference, e.CorrelationID)
+	}
+	rows := strings.Repeat(", (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", len(r.entries))[2:]
+	err := tx.Exec(`INSERT INTO timeline (order_id, step, state, module, attempt, started_at, ended_at, outcome, reference, correlation_id)
+		VALUES `+rows, args...).Error
+	if err == nil {
+		r.steps += int64(len(r.entries))
+		r.entries = nil
+	}
+	return err
+}
+
+// save makes a record durable and extends its lease; at the end of a saga it also answers the key that waits for it. A wish to
+// cancel that came in the meantime turns the saga here, so that it can't slip in between the decision and its commit.
+func (c *Checkout) save(ctx context.Context, r *record) error {
+	return c.Store.Write(context.WithoutCancel(ctx), func(tx *gorm.DB) error {
+		row := tx.Raw("SELECT cancel_requested, cancel_reason FROM sagas WHERE order_id = ?", r.order.ID).Row()
+		if err := row.Scan(&r.cancelRequested, &r.cancelReason); err != nil {
+			return err
+		}
+		r.divert()
+		r.leaseUntil, r.nextAttempt, r.lastError = c.Now().Add(c.policy.Lease), time.Time{}, ""
+		if err := c.update(tx, r); err != nil {
+			return err
+		}
+		if !final(r.order.State) {
+			return nil
+		}
+		return store.AnswerClaim(tx, r.key, r.order)
+	})
+}
+
+// divert turns a saga that is to be cancelled, at a decision that is not stored yet.
+func (r *record) divert() {
+	if !r.cancelRequested {
+		return
+	}
+	switch r.order.State {
+	case charging:
+		r.order.State, r.ending = releasing, cancelled
+	case completed:
+		r.order.State = refunding
+	}
+}
+
+// park stores how far the saga came and gives the lease back until the next attempt is due.
+func (c *Checkout) park(ctx context.Context, r *record, wait time.Duration, cause error) error {
+	c.Log.WarnContext(ctx, "a step of an order must be repeated", "order", r.order.ID, "state", r.order.State, "attempts", r.attempts, "error", cause)
+	r.leaseUntil, r.nextAttempt, r.lastError = time.Time{}, c.Now().Add(wait), cause.Error()
+	return c.Store.Write(context.WithoutCancel(ctx), func(tx *gorm.DB) error { return c.update(tx, r) })
+}
+
+// claimLease makes this runner the one that advances an order, and returns it. A final order needs no lease. It returns
+// errOvertaken while another runner holds the lease.
+func (c *Checkout) claimLease(ctx context.Context, orderID string) (r *record, err error) {
+	err = c.Store.Write(ctx, func(tx *gorm.DB) error {
+		if r, err = c.load(tx, orderID); err != nil || final(r.order.State) {
+			return err
+		}
+		now := c.Now()
+		if r.leaseUntil.After(now) {
+			return errOvertaken
+		}
+		r.leaseUntil = now.Add(c.policy.Lease)
+		fenced := tx.Exec("UPDATE sagas SET lease_owner = ?, lease_until = ?, version = version + 1 WHERE order_id = ? AND version = ?",
+			c.owner, store.Micros(r.leaseUntil), orderID, r.order.Version)
+		if fenced.Error == nil && fenced.RowsAffected == 0 {
+			return errOvertaken
+		}
+		r.order.Version++
+		return fenced.Error
+	})
+	return r, err
+}
+
+// text is how a value stands in a column of JSON.
+func text(v any) string {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // the values of a contract always encode
+	}
+	return string(b)
+}
+
+// document reads a column of JSON.
+type document struct{ into any }
+
+// Scan implements sql.Scanner.
+func (d document) Scan(column any) error {
+	switch c := column.(type) {
+	case string:
+		return json.Unmarshal([]byte(c), d.into)
+	case []byte:
+		return json.Unmarshal(c, d.into)
+	default:
+		return errors.New("not a column of JSON")
+	}
+}
+
+var _ sql.Scanner = document{}

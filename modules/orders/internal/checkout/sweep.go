@@ -1,0 +1,75 @@
+package checkout
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"cutpoint/platform/channel"
+	"cutpoint/platform/store"
+)
+
+// Sweep advances, until ctx is done, the orders that are due and have no runner: those whose runner died, that were parked, or
+// that were accepted without waiting. It returns when the last of its own runners has stopped.
+func (c *Checkout) Sweep(ctx context.Context) {
+	ticker := time.NewTicker(c.policy.SweepEvery)
+	defer ticker.Stop()
+	for {
+		if more := c.sweep(ctx); more {
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		case <-c.wake:
+		}
+	}
+}
+
+// nudge lets the sweeper look at once.
+func (c *Checkout) nudge() {
+	select {
+	case c.wake <- struct{}{}:
+	default: // it will look anyway
+	}
+}
+
+// sweep runs one batch side by side, and reports whether it was a full one that got somewhere.
+func (c *Checkout) sweep(ctx context.Context) (more bool) {
+	due, err := c.dueOrders(ctx)
+	if err != nil {
+		c.Log.ErrorContext(ctx, "look for due orders", "error", err)
+		return false
+	}
+	var runners sync.WaitGroup
+	for _, orderID := range due {
+		runners.Go(func() { c.resume(ctx, orderID) })
+	}
+	runners.Wait()
+	return len(due) == c.policy.SweepBatch && ctx.Err() == nil
+}
+
+func (c *Checkout) dueOrders(ctx context.Context) (due []string, err error) {
+	if ctx.Err() != nil {
+		return nil, nil
+	}
+	now := store.Micros(c.Now())
+	err = c.Store.Read(ctx).Raw(
+		"SELECT order_id FROM sagas WHERE next_attempt_at > 0 AND next_attempt_at <= ? AND lease_until <= ? ORDER BY next_attempt_at LIMIT ?",
+		now, now, c.policy.SweepBatch).Scan(&due).Error
+	return due, err
+}
+
+// resume takes over one order.
+func (c *Checkout) resume(ctx context.Context, orderID string) {
+	r, err := c.claimLease(ctx, orderID)
+	if err == nil {
+		ctx := channel.WithHeader(ctx, channel.Header{CorrelationID: r.order.CorrelationID})
+		err = c.run(ctx, r, c.Now()) // a step that must be repeated is parked at once, others are waiting
+	}
+	if err != nil && !errors.Is(err, errOvertaken) && ctx.Err() == nil {
+		c.Log.ErrorContext(ctx, "resume an order", "order", orderID, "error", err)
+	}
+}

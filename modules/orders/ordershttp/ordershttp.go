@@ -1,0 +1,220 @@
+// Package ordershttp is the HTTP face of the orders module: routes over its contract, wherever that is served from.
+package ordershttp
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"time"
+
+	"cutpoint/modules/orders"
+	"cutpoint/platform/auth"
+	"cutpoint/platform/fault"
+	"cutpoint/platform/web"
+)
+
+const tag = "Orders"
+
+// Register lays the routes of orders.
+func Register(a *web.API, s orders.Service) {
+	f := face{s}
+	web.Handle(a, web.Route{
+		Method: http.MethodPost, Path: "/v1/orders", ID: "place-order", Tag: tag, Status: http.StatusCreated, Statuses: []int{http.StatusAccepted},
+		Scopes: []string{auth.OrdersPlace}, Summary: "Place an order",
+		Description: "Answers 201 when the order is complete, and 202 with Retry-After while it is in progress, or at once with `Prefer: respond-async`. " +
+			"An order that was started and did not complete is answered with the problem and its `order_id`.",
+	}, f.place)
+	web.Handle(a, web.Route{
+		Method: http.MethodPost, Path: "/v1/quotes", ID: "quote", Tag: tag, Scopes: []string{auth.OrdersPlace},
+		Summary: "Price an order without placing it", Description: "Nothing is held. The body is that of an order, of which customer and payment may be left out.",
+	}, f.quote)
+	web.Handle(a, web.Route{
+		Method: http.MethodGet, Path: "/v1/orders", ID: "list-orders", Tag: tag, Scopes: readers, Summary: "List orders, newest first",
+	}, f.list)
+	web.Handle(a, web.Route{
+		Method: http.MethodGet, Path: "/v1/orders/{id}", ID: "get-order", Tag: tag, Statuses: []int{http.StatusNotModified},
+		Scopes: readers, Summary: "Read an order",
+	}, f.get)
+	web.Handle(a, web.Route{
+		Method: http.MethodGet, Path: "/v1/orders/{id}/timeline", ID: "get-timeline", Tag: tag, Scopes: readers,
+		Summary: "Read the steps that an order took",
+	}, f.timeline)
+	web.Handle(a, web.Route{
+		Method: http.MethodPost, Path: "/v1/orders/{id}/cancel", ID: "cancel-order", Tag: tag, Statuses: []int{http.StatusAccepted},
+		Scopes: []string{auth.OrdersManage}, Summary: "Cancel an order",
+		Description: "Gives money back, then stock. Answers 202 while that is in progress.",
+	}, f.cancel)
+}
+
+// readers may read orders: all of them, or with orders:place alone those that the key placed.
+var readers = []string{auth.OrdersRead, auth.OrdersPlace}
+
+// placedBy is the key to whose orders a reader is held, "" if to none.
+func placedBy(ctx context.Context) string {
+	if p := auth.PrincipalOf(ctx); !p.May(auth.OrdersRead) {
+		return p.KeyID
+	}
+	return ""
+}
+
+type face struct{ orders orders.Service }
+
+type placeInput struct {
+	web.Keyed
+	Prefer string `header:"Prefer" doc:"respond-async: answer as soon as the order is stored (RFC 7240)"`
+	Body   orders.Draft
+}
+
+// orderOutput is an order that somebody may have to come back for.
+type orderOutput struct {
+	Status     int
+	Location   string `header:"Location"`
+	RetryAfter string `header:"Retry-After"`
+	ETag       string `header:"ETag"`
+	web.ReplayHeader
+	Body orders.Order
+}
+
+func (f face) place(ctx context.Context, in *placeInput) (*orderOutput, error) {
+	key, err := in.Key(ctx, "place-order", in.Body)
+	if err != nil {
+		return nil, err
+	}
+	p, err := f.orders.Place(ctx, orders.PlaceRequest{Key: key, Draft: in.Body, Wait: !strings.Contains(in.Prefer, "respond-async")})
+	if err != nil {
+		return nil, err
+	}
+	return answer(p, http.StatusCreated)
+}
+
+// answer shows a placement: with the status for one that is done, as in progress, or as the problem for which it failed.
+func answer(p orders.Placement, done int) (*orderOutput, error) {
+	o := p.Order
+	if err := problem(o); err != nil {
+		if p.Replayed {
+			err = web.Replayed(err)
+		}
+		return nil, err
+	}
+	out := &orderOutput{Status: done, ETag: web.ETag(o.Version), ReplayHeader: web.ReplayedIf(p.Replayed), Body: o}
+	if o.Status == orders.StatusProcessing || o.Status == orders.StatusReview {
+		out.Status, out.RetryAfter = http.StatusAccepted, "1"
+	}
+	if out.Status != http.StatusOK {
+		out.Location = "/v1/orders/" + o.ID
+	}
+	return out, nil
+}
+
+// problem is the error that an order which failed is answered with.
+func problem(o orders.Order) error {
+	if o.Failure == nil {
+		return nil
+	}
+	switch o.Status {
+	case orders.StatusRejected:
+		return fault.New(fault.Conflict, o.Failure.Code, o.Failure.Message).About(o.ID)
+	case orders.StatusDeclined:
+		return fault.New(fault.Declined, o.Failure.Code, o.Failure.Message).About(o.ID)
+	}
+	return nil
+}
+
+type quoteInput struct{ Body quoteBody }
+
+// quoteBody takes the body of an order as it is; who pays how does not change the price.
+type quoteBody struct {
+	orders.Basket
+	Customer *orders.Customer   `json:"customer,omitempty" doc:"Not needed for a quote"`
+	Payment  *orders.Instrument `json:"payment,omitempty" doc:"Not needed for a quote"`
+}
+
+type quoteOutput struct{ Body orders.Quote }
+
+func (f face) quote(ctx context.Context, in *quoteInput) (*quoteOutput, error) {
+	q, err := f.orders.Quote(ctx, orders.QuoteRequest{Basket: in.Body.Basket})
+	return &quoteOutput{q}, err
+}
+
+type orderInput struct {
+	ID string `path:"id" maxLength:"64"`
+}
+
+type getInput struct {
+	orderInput
+	web.Conditional
+}
+
+func (f face) get(ctx context.Context, in *getInput) (*orderOutput, error) {
+	o, err := f.orders.Order(ctx, orders.OrderRequest{ID: in.ID, PlacedBy: placedBy(ctx)})
+	if err != nil {
+		return nil, err
+	}
+	out := &orderOutput{Status: http.StatusOK, ETag: web.ETag(o.Version), Body: o}
+	if in.Unchanged(out.ETag) {
+		out.Status = http.StatusNotModified
+	}
+	return out, nil
+}
+
+type listInput struct {
+	web.PageQuery
+	Status      string    `query:"status" enum:"processing,completed,rejected,declined,cancelled,review"`
+	Customer    string    `query:"customer" maxLength:"254" doc:"Email address or customer id"`
+	CreatedFrom time.Time `query:"created_from" doc:"From this time on"`
+	CreatedTo   time.Time `query:"created_to" doc:"Before this time"`
+}
+
+type listOutput struct{ Body web.Page[orders.Order] }
+
+func (f face) list(ctx context.Context, in *listInput) (*listOutput, error) {
+	list := []any{"orders", in.Status, in.Customer, in.CreatedFrom, in.CreatedTo}
+	before, err := in.After(list...)
+	if err != nil {
+		return nil, err
+	}
+	page, err := f.orders.Orders(ctx, orders.OrdersRequest{
+		Status: in.Status, Customer: in.Customer, CreatedFrom: in.CreatedFrom, CreatedTo: in.CreatedTo,
+		PlacedBy: placedBy(ctx), Before: before, Limit: in.Limit,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &listOutput{web.NewPage(page.Orders, page.More, func(o orders.Order) string { return o.ID }, list...)}, nil
+}
+
+type timelineOutput struct {
+	Body web.Page[orders.TimelineEntry]
+}
+
+func (f face) timeline(ctx context.Context, in *orderInput) (*timelineOutput, error) {
+	t, err := f.orders.Timeline(ctx, orders.OrderRequest{ID: in.ID, PlacedBy: placedBy(ctx)})
+	if err != nil {
+		return nil, err
+	}
+	return &timelineOutput{web.NewPage(t.Entries, false, nil)}, nil
+}
+
+type cancelInput struct {
+	orderInput
+	web.Keyed
+	Body *struct {
+		Reason string `json:"reason,omitempty" maxLength:"500"`
+	}
+}
+
+func (f face) cancel(ctx context.Context, in *cancelInput) (*orderOutput, error) {
+	key, err := in.Key(ctx, "cancel-order "+in.ID, in.Body)
+	if err != nil {
+		return nil, err
+	}
+	req := orders.CancelRequest{Key: key, ID: in.ID}
+	if in.Body != nil {
+		req.Reason = in.Body.Reason
+	}
+	p, err := f.orders.Cancel(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	return answer(p, http.StatusOK)
+}
