@@ -71,20 +71,23 @@ type Layer interface {
 	// Stats returns the figures of each channel, by name.
 	Stats() []Stats
 
-	// Close refuses further messages, wakes every reader with ErrClosed and drops what is queued. It may be called twice.
+	// Close refuses further messages, wakes every reader with ErrClosed, ends every wait for an answer and drops what is queued.
+	// It may be called twice.
 	Close()
 }
 
 // Listener reads a channel.
 type Listener interface {
-	// Receive waits for the next message. With several callers each message goes to one of them. A context that is done
-	// consumes nothing. Errors: ErrClosed, or the context's.
+	// Receive waits for the next message whose deadline has not passed. With several callers each message goes to one of them.
+	// A done that is closed consumes nothing; a nil one is never closed. Errors: ErrClosed once the listener or its layer is
+	// closed, context.Canceled once done is.
 	Receive(done <-chan struct{}) (Message, error)
 
-	// Poll returns a message that waits already, or false.
+	// Poll returns a message that waits already, or false. It also works after Close, so that the last reader of a channel can
+	// finish what was accepted; what others still read is left to them.
 	Poll() (Message, bool)
 
-	// Close ends the declaration; messages stay on the channel. It may be called twice.
+	// Close ends the declaration and wakes those who wait in Receive; messages stay on the channel. It may be called twice.
 	Close()
 }
 
@@ -93,7 +96,7 @@ type ReplySlot interface {
 	// Address is what goes into the request's ReplyTo.
 	Address() ReplyTo
 
-	// Wait returns the answer, or false once the deadline has passed or done is closed.
+	// Wait returns the answer, or false once the deadline has passed, or done or the layer is closed. It is called once.
 	Wait(done <-chan struct{}, deadline time.Time) (Message, bool)
 
 	// Release gives the slot back. Answers that come later are dropped.
@@ -157,7 +160,7 @@ type Stats struct {
 	Sent     uint64 `json:"sent"`     // accepted
 	Received uint64 `json:"received"` // handed to a reader
 	Full     uint64 `json:"full"`     // refused at capacity
-	Expired  uint64 `json:"expired"`  // dropped unread
+	Expired  uint64 `json:"expired"`  // dropped unread, in time or because the layer was closed
 	Late     uint64 `json:"late"`     // answers that nobody waited for any more
 }
 

@@ -30,17 +30,27 @@ func CorrelationID(ctx context.Context) string { return HeaderOf(ctx).Correlatio
 // Actor returns on whose behalf ctx acts, or "".
 func Actor(ctx context.Context) string { return HeaderOf(ctx).Actor }
 
-// NewHandling returns the context in which a received message is handled. It is fresh: nothing of the sender's context is in
-// it but the header, and its deadline is the header's. base ends it early. The caller must call end when the handling is over.
-//
-// Its Done channel and timer are made when somebody asks for them, since most handlers never do (context.WithDeadline costs
-// four allocations and half a microsecond a call).
-func NewHandling(base context.Context, h Header) (ctx context.Context, end func()) {
-	c := &handling{Context: base, header: h}
-	return c, c.end
+// Handlings makes the contexts in which one goroutine handles the messages that it receives. A context is fresh: nothing of
+// the sender's context is in it but the header, and its deadline is the header's. It is never used again, since the handler
+// may have kept it; but it is made in a block with its successors, and its Done channel and timer only when somebody asks for
+// them, which most handlers never do (context.WithDeadline costs four allocations and half a microsecond a call).
+type Handlings struct{ block []Handling }
+
+const handlingBlock = 16
+
+// New returns the context of a message. base ends it early. The caller must call End when the handling is over.
+func (s *Handlings) New(base context.Context, h *Header) *Handling {
+	if len(s.block) == 0 {
+		s.block = make([]Handling, handlingBlock)
+	}
+	c := &s.block[0]
+	s.block = s.block[1:]
+	c.Context, c.header = base, *h
+	return c
 }
 
-type handling struct {
+// Handling is the context of a message that is being handled.
+type Handling struct {
 	context.Context
 	header Header
 
@@ -51,52 +61,66 @@ type handling struct {
 	stop  func() bool
 }
 
-func (c *handling) Value(key any) any {
+// Value implements context.Context.
+func (c *Handling) Value(key any) any {
 	if key == (headerKey{}) {
 		return &c.header
 	}
 	return c.Context.Value(key)
 }
 
-func (c *handling) Deadline() (time.Time, bool) {
-	if c.header.Deadline.IsZero() {
-		return c.Context.Deadline()
+// Deadline implements context.Context.
+func (c *Handling) Deadline() (time.Time, bool) {
+	d, ok := c.Context.Deadline()
+	if h := c.header.Deadline; !h.IsZero() && (!ok || h.Before(d)) {
+		return h, true
 	}
-	return c.header.Deadline, true
+	return d, ok
 }
 
-func (c *handling) Done() <-chan struct{} {
+// Done implements context.Context.
+func (c *Handling) Done() <-chan struct{} {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.done == nil {
-		c.done = make(chan struct{})
-		if c.err == nil && !c.header.Deadline.IsZero() {
-			c.timer = time.AfterFunc(time.Until(c.header.Deadline), func() { c.fail(context.DeadlineExceeded) })
-		}
-		if c.err == nil {
-			c.stop = context.AfterFunc(c.Context, func() { c.fail(c.Context.Err()) })
-		} else {
-			close(c.done)
-		}
+	if c.done != nil {
+		return c.done
 	}
+	c.done = make(chan struct{})
+	if c.check() != nil {
+		close(c.done)
+		return c.done
+	}
+	if d := c.header.Deadline; !d.IsZero() {
+		c.timer = time.AfterFunc(time.Until(d), func() { c.finish(context.DeadlineExceeded) })
+	}
+	c.stop = context.AfterFunc(c.Context, func() { c.finish(c.Context.Err()) })
 	return c.done
 }
 
-func (c *handling) Err() error {
+// Err implements context.Context.
+func (c *Handling) Err() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	switch {
-	case c.err != nil:
-		return c.err
-	case c.Context.Err() != nil:
-		return c.Context.Err()
-	case !c.header.Deadline.IsZero() && !time.Now().Before(c.header.Deadline):
-		return context.DeadlineExceeded
+	if c.err == nil && c.check() != nil && c.done != nil {
+		close(c.done) // an error and an open Done would contradict each other
 	}
-	return nil
+	return c.err
 }
 
-func (c *handling) fail(err error) {
+// check sets and returns the error of a context that has ended without having been told yet. The caller holds the lock.
+func (c *Handling) check() error {
+	switch {
+	case c.err != nil:
+	case c.Context.Err() != nil:
+		c.err = c.Context.Err()
+	case !c.header.Deadline.IsZero() && passed(c.header.Deadline):
+		c.err = context.DeadlineExceeded
+	}
+	return c.err
+}
+
+// finish gives the context its error, unless it has one.
+func (c *Handling) finish(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.err != nil {
@@ -108,9 +132,9 @@ func (c *handling) fail(err error) {
 	}
 }
 
-// end stops the timer and cancels what still uses the context.
-func (c *handling) end() {
-	c.fail(context.Canceled)
+// End stops the timer and cancels what still uses the context.
+func (c *Handling) End() {
+	c.finish(context.Canceled)
 	c.mu.Lock()
 	timer, stop := c.timer, c.stop
 	c.mu.Unlock()

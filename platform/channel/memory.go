@@ -3,6 +3,7 @@ package channel
 import (
 	"crypto/rand"
 	"encoding/binary"
+	"maps"
 	"path"
 	"sort"
 	"sync"
@@ -37,9 +38,9 @@ type Memory struct {
 	options MemoryOptions
 	process uint64
 
-	mu     sync.RWMutex
-	queues map[string]*queue
-	closed atomic.Bool
+	mu     sync.Mutex
+	queues atomic.Pointer[map[string]*queue] // replaced when a channel is new, never changed in place
+	closed bool
 
 	replies replyTable
 }
@@ -57,7 +58,8 @@ func NewMemory(o MemoryOptions) *Memory {
 	if o.Replies <= 0 {
 		o.Replies = DefaultReplies
 	}
-	m := &Memory{options: o, process: NewProcess(), queues: map[string]*queue{}}
+	m := &Memory{options: o, process: NewProcess()}
+	m.queues.Store(&map[string]*queue{})
 	m.replies.process = m.process
 	m.replies.limit = o.Replies
 	return m
@@ -79,7 +81,7 @@ func (m *Memory) Send(to string, msg Message) error {
 	if err != nil {
 		return err
 	}
-	return q.put(msg)
+	return q.put(&msg)
 }
 
 // Listen implements Layer.
@@ -88,15 +90,12 @@ func (m *Memory) Listen(name string) (Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	return q.listen(), nil
+	return q.listen()
 }
 
 // queue finds or makes the queue of a name. A queue stays for the life of the layer; see Close.
 func (m *Memory) queue(name string) (*queue, error) {
-	m.mu.RLock()
-	q := m.queues[name]
-	m.mu.RUnlock()
-	if q != nil {
+	if q := (*m.queues.Load())[name]; q != nil {
 		return q, nil
 	}
 	if err := CheckName(name); err != nil {
@@ -104,12 +103,16 @@ func (m *Memory) queue(name string) (*queue, error) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.closed.Load() {
+	if m.closed {
 		return nil, ErrClosed
 	}
-	if q = m.queues[name]; q == nil {
-		q = &queue{name: name, capacity: m.capacity(name), expiry: m.options.Expiry}
-		m.queues[name] = q
+	old := *m.queues.Load()
+	q := old[name]
+	if q == nil {
+		q = newQueue(name, m.capacity(name), m.options.Expiry)
+		queues := maps.Clone(old)
+		queues[name] = q
+		m.queues.Store(&queues)
 	}
 	return q, nil
 }
@@ -125,21 +128,21 @@ func (m *Memory) capacity(name string) int {
 
 // OpenReply implements Layer.
 func (m *Memory) OpenReply() (ReplySlot, error) {
-	if m.closed.Load() {
-		return nil, ErrClosed
+	s, err := m.replies.open()
+	if err != nil {
+		return nil, err
 	}
-	return m.replies.open()
+	return s, nil
 }
 
 // Reply implements Layer.
-func (m *Memory) Reply(to ReplyTo, msg Message) { m.replies.deliver(to, msg) }
+func (m *Memory) Reply(to ReplyTo, msg Message) { m.replies.deliver(to, &msg) }
 
 // Stats implements Layer. The reply slots of the process stand there as one channel.
 func (m *Memory) Stats() []Stats {
-	m.mu.RLock()
-	defer m.mu.RUnlock()
-	stats := make([]Stats, 0, len(m.queues)+1)
-	for _, q := range m.queues {
+	queues := *m.queues.Load()
+	stats := make([]Stats, 0, len(queues)+1)
+	for _, q := range queues {
 		stats = append(stats, q.stats())
 	}
 	stats = append(stats, m.replies.stats())
@@ -151,8 +154,9 @@ func (m *Memory) Stats() []Stats {
 func (m *Memory) Close() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.closed.Store(true)
-	for _, q := range m.queues {
+	m.closed = true
+	for _, q := range *m.queues.Load() {
 		q.close()
 	}
+	m.replies.close()
 }

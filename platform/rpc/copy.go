@@ -3,6 +3,7 @@ package rpc
 import (
 	"fmt"
 	"reflect"
+	"strings"
 	"time"
 )
 
@@ -85,6 +86,9 @@ func structDetacher(t reflect.Type, within []reflect.Type) (detach, error) {
 		index  int
 		detach detach
 	}
+	if name := ambiguous(t); name != "" {
+		return nil, fmt.Errorf("%v has two members %q, and both would be lost", t, name)
+	}
 	var fields []field
 	for i := range t.NumField() {
 		f := t.Field(i)
@@ -110,6 +114,39 @@ func structDetacher(t reflect.Type, within []reflect.Type) (detach, error) {
 			f.detach(v.Field(f.index))
 		}
 	}, nil
+}
+
+// ambiguous returns a name that encoding/json would give to two members of a struct, those of embedded structs included: it
+// encodes neither, or hides one behind the other.
+func ambiguous(t reflect.Type) string {
+	seen := map[string]bool{}
+	for _, f := range reflect.VisibleFields(t) {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if f.Anonymous && name == "" {
+			continue // its members stand for it
+		}
+		if name == "" {
+			name = f.Name
+		}
+		if len(f.Index) > 1 && !promoted(t, f.Index) {
+			continue
+		}
+		if seen[name] {
+			return name
+		}
+		seen[name] = true
+	}
+	return ""
+}
+
+// promoted reports whether the members of every struct on the way to a field stand for the struct.
+func promoted(t reflect.Type, index []int) bool {
+	for i := 1; i < len(index); i++ {
+		if f := t.FieldByIndex(index[:i]); f.Tag.Get("json") != "" {
+			return false
+		}
+	}
+	return true
 }
 
 func mapDetacher(t reflect.Type, within []reflect.Type) (detach, error) {

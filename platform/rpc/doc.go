@@ -11,8 +11,9 @@
 //
 // Nothing is shared over a call. How a value is copied is decided when its operation is defined: a flat value (numbers,
 // strings, times, structs of these) by assignment, any other by a walk that copies its slices, maps and pointers. On a layer
-// that encodes, values travel as JSON. A type that can't cross (func, channel, interface, unexported field, a pointer that
-// leads back to its own type) is refused when the server or the caller is made.
+// that encodes, values travel as JSON: a time may lose its zone and its monotonic reading, a string must be UTF-8, a number
+// finite, and an empty slice or map under omitempty becomes nil. A type that can't cross (func, channel, interface, unexported
+// field, two members of one name, a pointer that leads back to its own type) is refused: Server.Start and Op.Call say why.
 //
 // # Deadlines
 //
@@ -26,6 +27,6 @@
 //
 // # Errors
 //
-// Every error of Call is a *fault.Error with an outcome. NotExecuted: nothing was started. Executed: the receiver answered with
+// Every error of Call is a *fault.Error with an outcome, and comes with a zero answer. NotExecuted: nothing was started. Executed: the receiver answered with
 // this fault. Unknown: no answer in time, or the receiver broke half-way; repeat only what is safe to repeat.
 package rpc

@@ -77,22 +77,23 @@ func (op *Op[Req, Resp]) call(ctx context.Context, c *Caller, req Req, now time.
 	if ctx.Err() != nil || !now.Before(h.Deadline) {
 		return resp, ErrExpired.Because(ctx.Err())
 	}
-	body, err := op.request(c.layer, req)
-	if err != nil {
-		return resp, err
-	}
 	slot, err := c.layer.OpenReply()
 	if err != nil {
 		return resp, err
 	}
 	defer slot.Release()
 	h.ReplyTo = slot.Address()
+	body, err := op.request(c.layer, req)
+	if err != nil {
+		return resp, err
+	}
 	if err := c.layer.Send(op.channel, channel.Message{Header: h, Body: body}); err != nil {
+		op.recycle(body)
 		return resp, err
 	}
 	answer, ok := slot.Wait(ctx.Done(), h.Deadline)
 	if !ok {
-		return resp, ErrNoAnswer.Saying("%s did not answer in time", op.name)
+		return resp, ErrNoAnswer.Saying("%s did not answer in time", op.name).Because(ctx.Err())
 	}
 	return op.answer(answer)
 }
@@ -114,13 +115,12 @@ func (op *Op[Req, Resp]) request(l channel.Layer, req Req) (any, error) {
 func (op *Op[Req, Resp]) answer(m channel.Message) (resp Resp, err error) {
 	switch body := m.Body.(type) {
 	case *call[Req, Resp]:
-		resp, f := body.resp, body.fault
-		*body = call[Req, Resp]{}
-		op.calls.Put(body)
+		value, f := body.resp, body.fault
+		op.recycle(body)
 		if f != nil {
 			return resp, f
 		}
-		return resp, nil
+		return value, nil
 	case []byte:
 		var e envelope[Resp]
 		if err := json.Unmarshal(body, &e); err != nil {
@@ -134,6 +134,14 @@ func (op *Op[Req, Resp]) answer(m channel.Message) (resp Resp, err error) {
 		return resp, body
 	default:
 		return resp, fault.ErrInternal.Because(fmt.Errorf("%s answered with a %T", op.name, m.Body))
+	}
+}
+
+// recycle keeps a call that nobody else holds for the next one.
+func (op *Op[Req, Resp]) recycle(body any) {
+	if k, ok := body.(*call[Req, Resp]); ok {
+		*k = call[Req, Resp]{}
+		op.calls.Put(k)
 	}
 }
 

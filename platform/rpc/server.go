@@ -9,7 +9,6 @@ import (
 	"reflect"
 	"runtime/debug"
 	"sync"
-	"time"
 
 	"cutpoint/platform/channel"
 	"cutpoint/platform/fault"
@@ -34,14 +33,13 @@ type Server struct {
 	err      error
 
 	mu       sync.Mutex
-	listener channel.Listener
-	stop     chan struct{}
+	listener channel.Listener // nil: not started
 	cancel   context.CancelFunc
-	workers  sync.WaitGroup
+	idle     chan struct{} // closed when the last worker is gone
 }
 
 // handler does the work of one operation and returns the body of the answer.
-type handler func(ctx context.Context, s *Server, m channel.Message) (any, error)
+type handler func(ctx context.Context, s *Server, m *channel.Message) (any, error)
 
 // NewServer returns the incoming side of a module. Register its operations with Handle, then Start it.
 func NewServer(l channel.Layer, module string, o ServerOptions) *Server {
@@ -64,7 +62,7 @@ func Handle[Req, Resp any](s *Server, op *Op[Req, Resp], do func(context.Context
 		s.err = errors.Join(s.err, fmt.Errorf("operation %s is not of module %s", op.name, s.module))
 		return
 	}
-	s.handlers[op.name] = func(ctx context.Context, s *Server, m channel.Message) (any, error) {
+	s.handlers[op.name] = func(ctx context.Context, s *Server, m *channel.Message) (any, error) {
 		switch body := m.Body.(type) {
 		case *call[Req, Resp]:
 			resp, f := invoke(ctx, s, op.name, do, body.req)
@@ -90,19 +88,13 @@ func Handle[Req, Resp any](s *Server, op *Op[Req, Resp], do func(context.Context
 	}
 }
 
-// invoke runs a handler. A panic becomes a fault of this call alone.
-func invoke[Req, Resp any](ctx context.Context, s *Server, name string, do func(context.Context, Req) (Resp, error), req Req) (resp Resp, f *fault.Error) {
-	defer func() {
-		if p := recover(); p != nil {
-			s.options.Log.ErrorContext(ctx, "panic in a handler", "operation", name, "panic", p, "stack", string(debug.Stack()))
-			f = fault.ErrInternal
-		}
-	}()
+// invoke runs a handler and turns its error into what crosses the boundary.
+func invoke[Req, Resp any](ctx context.Context, s *Server, name string, do func(context.Context, Req) (Resp, error), req Req) (Resp, *fault.Error) {
 	resp, err := do(ctx, req)
 	if err == nil {
 		return resp, nil
 	}
-	f = fault.From(err)
+	f := fault.From(err)
 	outcome := fault.Executed
 	switch f.Kind {
 	case fault.Internal, fault.Unavailable, fault.Timeout:
@@ -128,87 +120,105 @@ func (s *Server) Start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.listener = l
-	s.stop = make(chan struct{})
 	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	s.cancel = cancel
+	s.listener, s.cancel, s.idle = l, cancel, make(chan struct{})
+	var workers sync.WaitGroup
 	for range s.options.Workers {
-		s.workers.Go(func() { s.work(base, l) })
+		workers.Go(func() { s.work(base, l) })
 	}
+	go func() {
+		workers.Wait()
+		cancel()
+		close(s.idle)
+	}()
 	return nil
 }
 
 // Stop takes no more calls, finishes what runs and what is queued, and returns when the last worker is gone, or when ctx is
-// done: then the contexts of the running handlers are cancelled and the rest is left unanswered. It may be called twice, and
-// before Start.
+// done: then the contexts of the running handlers are cancelled and what is still queued is refused with
+// channel.ErrNoReceiver. It may be called twice, and before Start.
 func (s *Server) Stop(ctx context.Context) error {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.listener == nil {
+	listener, cancel, idle := s.listener, s.cancel, s.idle
+	s.mu.Unlock()
+	if listener == nil {
 		return nil
 	}
-	select {
-	case <-s.stop:
-		return nil
-	default:
-	}
-	s.listener.Close() // from now on calls are refused with ErrNoReceiver
-	close(s.stop)
-	idle := make(chan struct{})
-	go func() { s.workers.Wait(); close(idle) }()
-	defer s.cancel()
+	listener.Close() // from now on calls are refused with ErrNoReceiver, and workers find no more than what is queued
 	select {
 	case <-idle:
 		return nil
 	case <-ctx.Done():
+	}
+	cancel()
+	select {
+	case <-idle:
+		return nil
+	default:
 		return fmt.Errorf("stop module %s: %w", s.module, ctx.Err())
 	}
 }
 
 // work handles messages until the server is stopped and the channel is drained.
 func (s *Server) work(base context.Context, l channel.Listener) {
+	var contexts channel.Handlings
+	var m channel.Message // one for all, since handlers get a pointer to it
+	var err error
 	for {
-		m, err := l.Receive(s.stop)
-		if err != nil {
+		if m, err = l.Receive(nil); err != nil {
 			break
 		}
-		s.handle(base, m)
+		s.handle(contexts.New(base, &m.Header), &m)
+		m = channel.Message{}
 	}
 	for {
-		m, ok := l.Poll()
-		if !ok {
+		var ok bool
+		if m, ok = l.Poll(); !ok {
 			return
 		}
-		s.handle(base, m)
+		if base.Err() != nil {
+			s.fail(&m, channel.ErrNoReceiver)
+			continue
+		}
+		s.handle(contexts.New(base, &m.Header), &m)
 	}
 }
 
-func (s *Server) handle(base context.Context, m channel.Message) {
-	h := m.Header
-	if !h.Deadline.IsZero() && !time.Now().Before(h.Deadline) {
-		return // nobody waits for the answer any more
-	}
-	do, ok := s.handlers[h.Operation]
+// handle answers one message. A panic becomes a fault of this call alone.
+func (s *Server) handle(ctx *channel.Handling, m *channel.Message) {
+	defer func() {
+		p := recover()
+		ctx.End()
+		if p != nil {
+			s.options.Log.ErrorContext(ctx, "panic in a handler", "operation", m.Header.Operation, "panic", p, "stack", string(debug.Stack()))
+			s.fail(m, fault.ErrInternal)
+		}
+	}()
+	do, ok := s.handlers[m.Header.Operation]
 	if !ok {
-		s.fail(m, ErrUnknownOperation.Saying("module %s has no operation %q", s.module, h.Operation))
+		s.fail(m, ErrUnknownOperation.Saying("module %s has no operation %q", s.module, m.Header.Operation))
 		return
 	}
-	ctx, end := channel.NewHandling(base, h)
-	defer end()
 	body, err := do(ctx, s, m)
 	if err != nil {
-		s.options.Log.ErrorContext(ctx, "unreadable message", "operation", h.Operation, "from", h.From, "error", err)
+		s.options.Log.ErrorContext(ctx, "unreadable message", "operation", m.Header.Operation, "from", m.Header.From, "error", err)
 		s.fail(m, fault.ErrInternal.WithOutcome(fault.NotExecuted))
 		return
 	}
-	s.layer.Reply(h.ReplyTo, channel.Message{Header: channel.Header{Causation: h.ID, CorrelationID: h.CorrelationID}, Body: body})
+	s.reply(m, body)
 }
 
-// fail answers a message that no handler took.
-func (s *Server) fail(m channel.Message, f *fault.Error) {
+// fail answers a message that no handler answered.
+func (s *Server) fail(m *channel.Message, f *fault.Error) {
 	var body any = f
 	if s.layer.Encodes() {
 		body, _ = encode(envelope[struct{}]{Fault: f}) // a fault always encodes
 	}
-	s.layer.Reply(m.Header.ReplyTo, channel.Message{Header: channel.Header{Causation: m.Header.ID}, Body: body})
+	s.reply(m, body)
+}
+
+func (s *Server) reply(m *channel.Message, body any) {
+	s.layer.Reply(m.Header.ReplyTo, channel.Message{
+		Header: channel.Header{Causation: m.Header.ID, CorrelationID: m.Header.CorrelationID}, Body: body,
+	})
 }

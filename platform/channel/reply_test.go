@@ -1,0 +1,172 @@
+package channel_test
+
+import (
+	"errors"
+	"runtime"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"cutpoint/platform/channel"
+)
+
+func open(t testing.TB, l channel.Layer) channel.ReplySlot {
+	t.Helper()
+	s, err := l.OpenReply()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestReply(t *testing.T) {
+	hour := func() time.Time { return time.Now().Add(time.Hour) }
+	t.Run("the first answer arrives, also before the wait; a second one is late", func(t *testing.T) {
+		l, _ := layer(t, channel.MemoryOptions{})
+		s := open(t, l)
+		l.Reply(s.Address(), numbered(1))
+		l.Reply(s.Address(), numbered(2))
+		if m, ok := s.Wait(nil, hour()); !ok || m.Body != 1 {
+			t.Fatalf("answer %v %v", m.Body, ok)
+		}
+		s.Release()
+		if r := stats(t, l, "response."); r.Late != 1 || r.Depth != 0 {
+			t.Fatalf("figures %+v", r)
+		}
+	})
+	t.Run("a late answer does not reach the next use", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			l, _ := layer(t, channel.MemoryOptions{Replies: 1}) // one slot: each use takes the same one
+			s := open(t, l)
+			old := s.Address()
+			if _, ok := s.Wait(nil, time.Now().Add(time.Second)); ok {
+				t.Fatal("an answer from nowhere")
+			}
+			l.Reply(old, numbered(1)) // between the deadline and the release
+			s.Release()
+			l.Reply(old, numbered(2))
+			s = open(t, l)
+			if s.Address() == old {
+				t.Fatal("an address came again")
+			}
+			l.Reply(old, numbered(3))
+			l.Reply(channel.ReplyTo{Process: old.Process + 1, Slot: s.Address().Slot}, numbered(4))
+			l.Reply(channel.ReplyTo{Process: old.Process, Slot: 99}, numbered(5))
+			l.Reply(channel.ReplyTo{}, numbered(6))
+			l.Reply(s.Address(), numbered(7))
+			if m, ok := s.Wait(nil, hour()); !ok || m.Body != 7 {
+				t.Fatalf("answer %v %v", m.Body, ok)
+			}
+			s.Release()
+			if r := stats(t, l, "response."); r.Late != 6 {
+				t.Fatalf("figures %+v", r)
+			}
+		})
+	})
+	t.Run("a wait ends at its own deadline, whatever the slot waited for before", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			l, _ := layer(t, channel.MemoryOptions{Replies: 1})
+			for _, wait := range []time.Duration{10, 1, 30, 5, 0, -1, 20} {
+				s := open(t, l)
+				start := time.Now()
+				if _, ok := s.Wait(nil, start.Add(wait*time.Second)); ok {
+					t.Fatal("an answer from nowhere")
+				}
+				if took := time.Since(start); took != max(wait, 0)*time.Second {
+					t.Errorf("waited %v, want %v", took, wait*time.Second)
+				}
+				s.Release()
+
+				s = open(t, l) // answered at once: its timer must not disturb the next one
+				l.Reply(s.Address(), numbered(1))
+				if _, ok := s.Wait(nil, start.Add(wait*time.Second+time.Minute)); !ok {
+					t.Fatal("no answer")
+				}
+				s.Release()
+			}
+		})
+	})
+	t.Run("done ends the wait", func(t *testing.T) {
+		l, _ := layer(t, channel.MemoryOptions{})
+		s := open(t, l)
+		defer s.Release()
+		done := make(chan struct{})
+		close(done)
+		if _, ok := s.Wait(done, hour()); ok {
+			t.Fatal("an answer from nowhere")
+		}
+	})
+	t.Run("slots are bounded", func(t *testing.T) {
+		l, _ := layer(t, channel.MemoryOptions{Replies: 2})
+		a, b := open(t, l), open(t, l)
+		if _, err := l.OpenReply(); !errors.Is(err, channel.ErrFull) {
+			t.Fatalf("a third of two: %v", err)
+		}
+		a.Release()
+		open(t, l).Release()
+		b.Release()
+	})
+}
+
+// TestReplyRace answers, times out and releases at the same time: an answer reaches the use that it belongs to, or none.
+func TestReplyRace(t *testing.T) {
+	l, _ := layer(t, channel.MemoryOptions{})
+	var callers, answers sync.WaitGroup
+	for range 16 {
+		callers.Go(func() {
+			for i := range 2000 {
+				s := open(t, l)
+				address := s.Address()
+				answers.Go(func() {
+					runtime.Gosched()
+					l.Reply(address, channel.Message{Body: address})
+				})
+				m, ok := s.Wait(nil, time.Now().Add(time.Duration(i%20)*time.Microsecond))
+				if ok && m.Body != address {
+					t.Errorf("slot %v got the answer for %v", address, m.Body)
+				}
+				s.Release()
+			}
+		})
+	}
+	callers.Wait()
+	answers.Wait()
+	if s := stats(t, l, "response."); s.Depth != 0 {
+		t.Fatalf("figures %+v", s)
+	}
+}
+
+// TestNoResidue: 100,000 calls that time out leave no slot and no goroutine.
+func TestNoResidue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		before := runtime.NumGoroutine()
+		l, r := layer(t, channel.MemoryOptions{Capacity: 10})
+		for range 1000 {
+			var group sync.WaitGroup
+			for range 100 {
+				group.Go(func() {
+					s := open(t, l)
+					defer s.Release()
+					deadline := time.Now().Add(time.Second)
+					_ = l.Send(name, channel.Message{Header: channel.Header{ReplyTo: s.Address(), Deadline: deadline}})
+					if _, ok := s.Wait(nil, deadline); ok {
+						t.Error("an answer from nowhere")
+					}
+				})
+			}
+			group.Wait()
+		}
+		if _, ok := r.Poll(); ok {
+			t.Error("an expired message was read")
+		}
+		s, reply := stats(t, l, name), stats(t, l, "response.")
+		if s.Sent != s.Expired || s.Depth != 0 || reply.Depth != 0 {
+			t.Errorf("figures %+v %+v", s, reply)
+		}
+		synctest.Wait()
+		if after := runtime.NumGoroutine(); after > before {
+			t.Errorf("%d goroutines, %d before", after, before)
+		}
+	})
+}
