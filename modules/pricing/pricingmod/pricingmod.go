@@ -1,5 +1,5 @@
-// Package pricingmod is the door of the pricing module: it assembles the body, opens its store and serves its contract on a
-// channel layer. Nothing else of the body can be reached from outside.
+// Package pricingmod is the door of the pricing module: it puts the body behind the contract, on a channel layer, over a SQLite
+// file of its own.
 package pricingmod
 
 import (
@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
+	"sync"
 	"time"
 
 	"cutpoint/migrations"
@@ -18,7 +20,7 @@ import (
 	"cutpoint/platform/store"
 )
 
-// Deps are what the module needs; all are required. Prices are named by their SKUs, so NewID makes nothing yet: it is here
+// Deps are what the module needs. All are required. Prices are named by their SKUs, so NewID makes nothing yet: it is here
 // because all doors have one shape.
 type Deps struct {
 	Layer channel.Layer
@@ -28,65 +30,81 @@ type Deps struct {
 	Log   *slog.Logger
 }
 
+func (d Deps) check() error {
+	var missing []string
+	for _, dep := range []struct {
+		name  string
+		there bool
+	}{{"Layer", d.Layer != nil}, {"Path", d.Path != ""}, {"Now", d.Now != nil}, {"NewID", d.NewID != nil}, {"Log", d.Log != nil}} {
+		if !dep.there {
+			missing = append(missing, dep.name)
+		}
+	}
+	if missing == nil {
+		return nil
+	}
+	return fmt.Errorf("module %s needs %s", pricing.Module, strings.Join(missing, ", "))
+}
+
 // Options are the settings of the module. The zero value takes the defaults.
 type Options struct {
 	Workers int // calls handled at once; 0: rpc.DefaultWorkers
-	Cached  int // price sets kept in memory, about 200 bytes and 40 a price each; 0: pricebook.DefaultCached, 50,000
+	Cached  int // price sets kept in memory, about 200 bytes and 40 a price each; 0: 50,000. See pricebook.Options
 }
 
-// Module is the pricing module of a process.
+// Module is the pricing module, from the outside. It is safe for concurrent use.
 type Module struct {
 	deps    Deps
 	options Options
-	store   *store.Store
-	server  *rpc.Server
+
+	mu     sync.Mutex
+	store  *store.Store // nil until it is started
+	server *rpc.Server
 }
 
-// New returns the module, or an error that names what is missing.
+// New returns a module that has touched nothing yet. It fails if something of d is missing.
 func New(d Deps, o Options) (*Module, error) {
-	switch {
-	case d.Layer == nil:
-		return nil, errors.New("pricing needs a channel layer")
-	case d.Path == "":
-		return nil, errors.New("pricing needs the path of its store")
-	case d.Now == nil:
-		return nil, errors.New("pricing needs a clock")
-	case d.NewID == nil:
-		return nil, errors.New("pricing needs a source of ids")
-	case d.Log == nil:
-		return nil, errors.New("pricing needs a log")
+	if err := d.check(); err != nil {
+		return nil, err
 	}
 	return &Module{deps: d, options: o}, nil
 }
 
-// Start opens and migrates the store, then serves the contract. A module is started once.
+// Start opens the store, brings its schema up to date, and serves the contract. A module is started once.
 func (m *Module) Start(ctx context.Context) error {
-	if m.server != nil {
-		return errors.New("pricing is started already")
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.store != nil {
+		return fmt.Errorf("module %s is started already", pricing.Module)
 	}
 	s, err := store.Open(ctx, store.Options{Path: m.deps.Path, Migrations: migrations.SQLite(pricing.Module)})
 	if err != nil {
-		return fmt.Errorf("start pricing: %w", err)
+		return err
 	}
 	server := rpc.NewServer(m.deps.Layer, pricing.Module, rpc.ServerOptions{Workers: m.options.Workers, Log: m.deps.Log})
 	pricing.Serve(server, pricebook.New(s, m.deps.Now, pricebook.Options{Cached: m.options.Cached}))
 	if err := server.Start(ctx); err != nil {
-		return errors.Join(fmt.Errorf("start pricing: %w", err), s.Close())
+		return errors.Join(err, s.Close())
 	}
 	m.store, m.server = s, server
 	return nil
 }
 
-// Stop finishes the calls that were taken, then closes the store. It may be called twice, and before Start.
+// Stop finishes the calls that were taken, until ctx is done, and closes the store. It may be called twice, and before Start.
 func (m *Module) Stop(ctx context.Context) error {
-	if m.server == nil {
+	m.mu.Lock()
+	server, s := m.server, m.store
+	m.mu.Unlock() // the figures stay readable while calls are finished
+	if s == nil {
 		return nil
 	}
-	return errors.Join(m.server.Stop(ctx), m.store.Close())
+	return errors.Join(server.Stop(ctx), s.Close())
 }
 
-// StoreStats returns the figures of the store; before Start they are zero.
+// StoreStats returns the figures of the store, zero before Start.
 func (m *Module) StoreStats() store.Stats {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	if m.store == nil {
 		return store.Stats{}
 	}
