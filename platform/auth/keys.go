@@ -79,7 +79,7 @@ func (k *Keys) Add(ctx context.Context, name, secret string, scopes []string) (K
 			return Key{}, fmt.Errorf("unknown scope %q: the scopes are %s", s, strings.Join(Scopes(), ", "))
 		}
 	}
-	key := Key{ID: k.newID("key"), Name: name, Hint: secret[:8], Scopes: scopes, CreatedAt: k.now()}
+	key := Key{ID: k.newID("key"), Name: name, Hint: secret[:8], Scopes: slices.Clone(scopes), CreatedAt: store.Time(store.Micros(k.now()))}
 	err := k.store.Write(ctx, func(tx *gorm.DB) error {
 		return tx.Exec("INSERT INTO keys (id, name, hint, digest, scopes, created_at, revoked_at) VALUES (?, ?, ?, ?, ?, ?, 0)",
 			key.ID, key.Name, key.Hint, digest(secret), strings.Join(scopes, " "), store.Micros(key.CreatedAt)).Error

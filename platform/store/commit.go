@@ -42,7 +42,7 @@ type write struct {
 type Stats struct {
 	Commits uint64 // transactions that reached the disk
 	Writes  uint64 // writes in them
-	Failed  uint64 // writes that were rolled back
+	Failed  uint64 // writes that were rolled back, or not begun since their context had ended
 }
 
 func startCommitter(db *gorm.DB, batch, queue int) *committer {
@@ -52,8 +52,8 @@ func startCommitter(db *gorm.DB, batch, queue int) *committer {
 }
 
 // Write runs fn in a transaction and returns when it is on the disk. fn's error, or a panic, undoes what fn did and nothing
-// else, and is passed on. fn must use tx alone, not keep it, and not wait for anything: other writers stand behind it. A
-// context that ends before fn was started means that fn never runs; after that the write is finished whatever happens to ctx.
+// else, and is passed on. fn must use tx alone, not keep it, not end it, and not wait for anything: other writers stand behind
+// it. (A constraint that is checked at the commit only, DEFERRABLE INITIALLY DEFERRED, would fail the others too.) A context that ends before fn was started means that fn never runs; after that the write is finished whatever happens to ctx.
 func (s *Store) Write(ctx context.Context, fn func(tx *gorm.DB) error) error {
 	return s.committer.write(ctx, fn)
 }
@@ -106,6 +106,9 @@ func (c *committer) run() {
 	}
 }
 
+// errLost is what the other writes of a batch are told when one of them ended their transaction.
+var errLost = errors.New("another write ended the transaction that they shared")
+
 // commit runs the batch and what joins it meanwhile in one transaction, and sets the outcome of each write.
 func (c *committer) commit(batch []*write) []*write {
 	tx := c.db.Begin()
@@ -113,50 +116,65 @@ func (c *committer) commit(batch []*write) []*write {
 		batch[0].err = fmt.Errorf("begin: %w", tx.Error)
 		return batch
 	}
-	c.apply(tx, batch[0])
-	for len(batch) < c.batch {
+	whole := c.apply(tx, batch[0])
+	for whole && len(batch) < c.batch {
 		select {
 		case w, ok := <-c.queue:
 			if ok {
 				batch = append(batch, w)
-				c.apply(tx, w)
+				whole = c.apply(tx, w)
 				continue
 			}
 		default:
 		}
 		break
 	}
-	if err := tx.Commit().Error; err != nil {
+	err := errLost
+	if whole {
+		err = tx.Commit().Error
+	} else {
 		tx.Rollback()
-		for _, w := range batch {
-			if w.err == nil && w.panic == nil {
-				w.err = fmt.Errorf("commit: %w", err)
-			}
-		}
-		return batch
 	}
-	c.commits.Add(1)
+	c.settle(batch, err)
 	return batch
 }
 
-// apply runs one write in a savepoint. The savepoint is made and released by hand: gorm never releases those it makes.
-func (c *committer) apply(tx *gorm.DB, w *write) {
-	if w.err = w.ctx.Err(); w.err != nil {
+// settle gives those writes that went well the outcome of their commit.
+func (c *committer) settle(batch []*write, err error) {
+	written := uint64(0)
+	for _, w := range batch {
+		if w.err == nil && w.panic == nil {
+			written++
+			if err != nil {
+				w.err = fmt.Errorf("commit: %w", err)
+			}
+		}
+	}
+	c.failed.Add(uint64(len(batch)) - written)
+	if err != nil {
+		c.failed.Add(written)
 		return
+	}
+	c.commits.Add(1)
+	c.writes.Add(written)
+}
+
+// apply runs one write in a savepoint and reports whether the transaction goes on. It does not where a write committed it, or
+// where SQLite rolled all of it back by itself, as it does for a full disk or INSERT OR ROLLBACK: what came after would be
+// committed one by one. The savepoint is made and released by hand, since gorm never releases those it makes.
+func (c *committer) apply(tx *gorm.DB, w *write) (whole bool) {
+	if w.err = w.ctx.Err(); w.err != nil {
+		return true
 	}
 	if w.err = tx.Exec("SAVEPOINT w").Error; w.err != nil {
-		return
+		return false
 	}
-	w.err = w.run(tx)
-	if w.err == nil && w.panic == nil {
-		w.err = tx.Exec("RELEASE w").Error
-		c.writes.Add(1)
-		return
+	w.err = w.run(tx.Session(&gorm.Session{NewDB: true})) // its own, so that an error added to it stays in it
+	if w.err != nil || w.panic != nil {
+		return errors.Join(tx.Exec("ROLLBACK TO w").Error, tx.Exec("RELEASE w").Error) == nil
 	}
-	c.failed.Add(1)
-	if err := errors.Join(tx.Exec("ROLLBACK TO w").Error, tx.Exec("RELEASE w").Error); err != nil {
-		w.err = errors.Join(w.err, err)
-	}
+	w.err = tx.Exec("RELEASE w").Error
+	return w.err == nil
 }
 
 func (w *write) run(tx *gorm.DB) (err error) {

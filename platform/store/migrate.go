@@ -29,10 +29,15 @@ func Migrate(ctx context.Context, path string, migrations fs.FS) error {
 		if current > target {
 			return fmt.Errorf("its schema has version %d and this binary knows %d: run the binary that migrated it, or a newer one", current, target)
 		}
-		if current == target {
-			return nil
+		if _, err := p.Up(ctx); err != nil {
+			return err
 		}
-		_, err = p.Up(ctx)
+		steps, err := p.Status(ctx)
+		for _, step := range steps {
+			if step.State != goose.StateApplied { // goose looks at the highest version only
+				return errors.Join(err, fmt.Errorf("step %d was never applied, though later ones were", step.Source.Version))
+			}
+		}
 		return err
 	})
 }

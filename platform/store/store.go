@@ -21,6 +21,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/url"
+	"path/filepath"
 	"time"
 
 	"github.com/mattn/go-sqlite3"
@@ -77,7 +78,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		s.reader, err = connect(readerDSN(o.Path), o.Readers)
 	}
 	if err != nil {
-		closePool(s.writer)
+		_ = closePool(s.writer) // err tells why
 		return nil, fmt.Errorf("open %s: %w", o.Path, err)
 	}
 	s.committer = startCommitter(s.writer, o.Batch, o.Queue)
@@ -132,6 +133,7 @@ func readerDSN(path string) string {
 }
 
 func dsn(path, query string) string {
+	path = filepath.Clean(path) // two slashes at the beginning would name a host
 	return (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: query}).String()
 }
 
