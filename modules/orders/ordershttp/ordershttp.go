@@ -136,12 +136,8 @@ func (f face) quote(ctx context.Context, in *quoteInput) (*quoteOutput, error) {
 	return &quoteOutput{q}, err
 }
 
-type orderInput struct {
-	ID string `path:"id" maxLength:"64"`
-}
-
 type getInput struct {
-	orderInput
+	ID string `path:"id" maxLength:"64"`
 	web.Conditional
 }
 
@@ -187,7 +183,11 @@ type timelineOutput struct {
 	Body web.Page[orders.TimelineEntry]
 }
 
-func (f face) timeline(ctx context.Context, in *orderInput) (*timelineOutput, error) {
+type timelineInput struct {
+	ID string `path:"id" maxLength:"64"`
+}
+
+func (f face) timeline(ctx context.Context, in *timelineInput) (*timelineOutput, error) {
 	t, err := f.orders.Timeline(ctx, orders.OrderRequest{ID: in.ID, PlacedBy: placedBy(ctx)})
 	if err != nil {
 		return nil, err
@@ -196,7 +196,7 @@ func (f face) timeline(ctx context.Context, in *orderInput) (*timelineOutput, er
 }
 
 type cancelInput struct {
-	orderInput
+	ID string `path:"id" maxLength:"64"`
 	web.Keyed
 	Body *struct {
 		Reason string `json:"reason,omitempty" maxLength:"500"`

@@ -1,0 +1,398 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	if os.Getenv(beTheBinary) != "" {
+		main()
+		return
+	}
+	testscript.Main(m, map[string]func(){"cutpoint": main})
+}
+
+// beTheBinary in the environment makes the test's own binary behave as cutpoint.
+const beTheBinary = "CUTPOINT_TEST_BINARY"
+
+// TestStories tells what a stranger does with the binary: the real one, in a process of its own, over real HTTP. A story knows
+// these commands beside those of testscript:
+//
+//	serve [flags]                            starts cutpoint serve on a free port and waits until it is ready
+//	stop                                     sends SIGTERM and wants exit status 0
+//	crash                                    sends SIGKILL
+//	http METHOD PATH [FILE] [NAME:VALUE...]  sends a request with the demonstration's key; the answer goes to stdout
+//
+// http prints the status line, the headers and the body, JSON on one line. "!" before http wants a status of 400 and more.
+// capture NAME REGEXP keeps what the first group matches in the latest answer as $NAME, capture-file NAME FILE what a file
+// holds. $URL is the address of the shop.
+func TestStories(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: filepath.Join("testdata", "stories"),
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("CUTPOINT_DEMO_KEY", "cpk_story_of_a_demonstration")
+			s := &story{}
+			env.Values[storyKey{}] = s
+			env.Defer(s.crash)
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"serve":   func(ts *testscript.TestScript, neg bool, args []string) { storyOf(ts).serve(ts, neg, args) },
+			"stop":    func(ts *testscript.TestScript, _ bool, _ []string) { storyOf(ts).stop(ts) },
+			"crash":   func(ts *testscript.TestScript, _ bool, _ []string) { storyOf(ts).crash() },
+			"http":    func(ts *testscript.TestScript, neg bool, args []string) { storyOf(ts).http(ts, neg, args) },
+			"capture": func(ts *testscript.TestScript, _ bool, args []string) { storyOf(ts).capture(ts, args) },
+			"capture-file": func(ts *testscript.TestScript, _ bool, args []string) {
+				ts.Setenv(args[0], strings.TrimSpace(ts.ReadFile(args[1])))
+			},
+		},
+	})
+}
+
+type storyKey struct{}
+
+func storyOf(ts *testscript.TestScript) *story { return ts.Value(storyKey{}).(*story) }
+
+// story is the shop of one story.
+type story struct {
+	process *exec.Cmd
+	url     string
+	answer  string
+}
+
+// patience bounds every wait of a story.
+const patience = 30 * time.Second
+
+func (s *story) serve(ts *testscript.TestScript, neg bool, args []string) {
+	path, err := exec.LookPath("cutpoint")
+	ts.Check(err)
+	s.process = exec.Command(path, append([]string{"serve", "--addr", "127.0.0.1:0"}, args...)...)
+	s.process.Dir = ts.Getenv("WORK")
+	s.process.Env = append(os.Environ(), "CUTPOINT_DEMO_KEY="+ts.Getenv("CUTPOINT_DEMO_KEY"))
+	var complaints bytes.Buffer
+	s.process.Stderr = &complaints
+	out, err := s.process.StdoutPipe()
+	ts.Check(err)
+	ts.Check(s.process.Start())
+	ready := regexp.MustCompile(`serves on (http://\S+)`)
+	lines := bufio.NewScanner(out)
+	for lines.Scan() {
+		if m := ready.FindStringSubmatch(lines.Text()); m != nil {
+			s.url = m[1]
+			ts.Setenv("URL", s.url)
+			break
+		}
+	}
+	if s.url == "" {
+		err := s.process.Wait()
+		s.process = nil
+		if !neg || err == nil {
+			ts.Fatalf("serve ended (%v): %s", err, complaints.String())
+		}
+		s.tell(ts, complaints.String())
+		return
+	}
+	if neg {
+		ts.Fatalf("serve started")
+	}
+	go func() { _, _ = io.Copy(io.Discard, out) }()
+}
+
+func (s *story) stop(ts *testscript.TestScript) {
+	ts.Check(s.process.Process.Signal(syscall.SIGTERM))
+	ended := make(chan error, 1)
+	go func(p *exec.Cmd) { ended <- p.Wait() }(s.process)
+	select {
+	case err := <-ended:
+		s.process, s.url = nil, ""
+		ts.Check(err)
+	case <-time.After(patience):
+		ts.Fatalf("still running %v after SIGTERM", patience)
+	}
+}
+
+func (s *story) crash() {
+	if s.process != nil {
+		_ = s.process.Process.Kill()
+		_ = s.process.Wait()
+		s.process, s.url = nil, ""
+	}
+}
+
+var headerArgument = regexp.MustCompile(`^[A-Za-z-]+:`)
+
+func (s *story) http(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) < 2 {
+		ts.Fatalf("usage: http METHOD PATH [FILE] [NAME:VALUE...]")
+	}
+	var body io.Reader
+	rest := args[2:]
+	if len(rest) > 0 && !headerArgument.MatchString(rest[0]) {
+		body = strings.NewReader(os.Expand(ts.ReadFile(rest[0]), ts.Getenv))
+		rest = rest[1:]
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, args[0], s.url+args[1], body)
+	ts.Check(err)
+	r.Header.Set("Authorization", "Bearer "+ts.Getenv("CUTPOINT_DEMO_KEY"))
+	if body != nil {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	for _, h := range rest {
+		name, value, _ := strings.Cut(h, ":")
+		r.Header.Set(name, value)
+	}
+	res, err := http.DefaultClient.Do(r)
+	ts.Check(err)
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	ts.Check(err)
+	var b strings.Builder
+	fmt.Fprintf(&b, "HTTP %d\n", res.StatusCode)
+	_ = res.Header.Write(&b)
+	var line bytes.Buffer
+	if json.Compact(&line, text) != nil {
+		line.Reset()
+		line.Write(text)
+	}
+	s.tell(ts, b.String()+"\n"+line.String()+"\n")
+	if failed := res.StatusCode >= 400; failed != neg {
+		ts.Fatalf("status %d", res.StatusCode)
+	}
+}
+
+// tell makes text the stdout of a story's command, so that `stdout` and `! stdout` of testscript see it.
+func (s *story) tell(ts *testscript.TestScript, text string) {
+	s.answer = text
+	_, err := ts.Stdout().Write([]byte(text))
+	ts.Check(err)
+}
+
+func (s *story) capture(ts *testscript.TestScript, args []string) {
+	m := regexp.MustCompile(args[1]).FindStringSubmatch(s.answer)
+	if len(m) < 2 {
+		ts.Fatalf("nothing in the latest answer matches %s", args[1])
+	}
+	ts.Setenv(args[0], m[1])
+}
+
+// TestShutdownUnderLoad sends SIGTERM while many customers place orders: every request that got through is answered, and what
+// was answered is there afterwards.
+func TestShutdownUnderLoad(t *testing.T) {
+	data := t.TempDir()
+	shop := startShop(t, data)
+	type answer struct {
+		status int
+		err    error
+	}
+	answers := make(chan answer, 10_000)
+	accepted := make(chan struct{}, 10_000)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	for customer := range 16 {
+		go func() {
+			for n := 0; ctx.Err() == nil; n++ {
+				status, err := shop.place(fmt.Sprintf("c%d-%d", customer, n))
+				answers <- answer{status, err}
+				if err != nil {
+					return
+				}
+				accepted <- struct{}{}
+			}
+		}()
+	}
+	for range 50 {
+		<-accepted
+	}
+	if err := shop.process.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := shop.process.Wait(); err != nil {
+		t.Fatalf("after SIGTERM: %v\n%s", err, shop.complaints.String())
+	}
+	completed := 0
+	for range 16 { // each customer's last answer is that nobody listens any more
+		for {
+			a := <-answers
+			if a.err != nil {
+				if !errors.Is(a.err, syscall.ECONNREFUSED) && !errors.Is(a.err, io.EOF) && !errors.Is(a.err, syscall.ECONNRESET) {
+					t.Errorf("got %v", a.err)
+				}
+				break
+			}
+			if a.status != http.StatusCreated {
+				t.Errorf("status %d", a.status)
+			}
+			completed++
+		}
+	}
+	again := startShop(t, data)
+	if got := again.count(t, "completed"); got < completed {
+		t.Errorf("%d orders were answered as completed, %d are there", completed, got)
+	}
+	if got := again.count(t, "processing"); got != 0 {
+		t.Errorf("%d orders were left under way", got)
+	}
+}
+
+// served is a shop in a process of its own.
+type served struct {
+	process    *exec.Cmd
+	url        string
+	complaints *bytes.Buffer
+}
+
+const testKey = "cpk_story_of_a_demonstration"
+
+func startShop(t *testing.T, data string) *served {
+	t.Helper()
+	s := &served{complaints: &bytes.Buffer{}}
+	s.process = exec.Command(os.Args[0], "serve", "--demo", "--addr", "127.0.0.1:0", "--data", data, "--demo-key", testKey)
+	s.process.Env = append(os.Environ(), beTheBinary+"=1")
+	s.process.Stderr = s.complaints
+	out, err := s.process.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.process.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.process.Process.Kill(); _ = s.process.Wait() })
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		t.Fatalf("%v: %s", err, s.complaints)
+	}
+	s.url = strings.TrimSpace(line[strings.Index(line, "http://"):])
+	return s
+}
+
+func (s *served) do(method, path, key string, body io.Reader) (*http.Response, error) {
+	r, err := http.NewRequest(method, s.url+path, body)
+	if err != nil {
+		return nil, err
+	}
+	r.Header.Set("Authorization", "Bearer "+testKey)
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Idempotency-Key", key)
+	return http.DefaultClient.Do(r)
+}
+
+func (s *served) place(key string) (status int, err error) {
+	res, err := s.do(http.MethodPost, "/v1/orders", key, strings.NewReader(`{"currency": "EUR", "customer": {"email": "ada@example.com"},
+		"lines": [{"sku": "MUG-1", "quantity": 1}], "payment": {"token": "pm_card_visa"}}`))
+	if err != nil {
+		return 0, err
+	}
+	defer res.Body.Close()
+	_, err = io.Copy(io.Discard, res.Body)
+	return res.StatusCode, err
+}
+
+// count pages through the orders of a status.
+func (s *served) count(t *testing.T, status string) (n int) {
+	t.Helper()
+	for cursor := ""; ; {
+		res, err := s.do(http.MethodGet, "/v1/orders?limit=200&status="+status+"&cursor="+cursor, "", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var page struct {
+			Data       []struct{}
+			NextCursor string `json:"next_cursor"`
+		}
+		err = json.NewDecoder(res.Body).Decode(&page)
+		res.Body.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n += len(page.Data); page.NextCursor == "" {
+			return n
+		}
+		cursor = page.NextCursor
+	}
+}
+
+func TestRun(t *testing.T) {
+	file := func(name, content string) string {
+		path := filepath.Join(t.TempDir(), name)
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	for name, test := range map[string]struct {
+		args   []string
+		status int
+		want   string // in what is said on stderr
+	}{
+		"an unknown flag":           {[]string{"serve", "--nope"}, 2, "unknown flag --nope"},
+		"an unknown key":            {[]string{"serve", "--config", file("c.yaml", "adr: x\n")}, 2, "unknown key in the configuration file: adr"},
+		"a file that is no mapping": {[]string{"serve", "--config", file("c.yaml", "- x\n")}, 2, "not a YAML mapping"},
+		"no payment provider":       {[]string{"serve", "--data", t.TempDir()}, 1, "no payment provider"},
+		"a demo for all the world":  {[]string{"serve", "--demo", "--addr", "0.0.0.0:0", "--data", t.TempDir()}, 1, "loopback only"},
+		"an address in no use":      {[]string{"serve", "--demo", "--addr", "127.0.0.1:99999", "--data", t.TempDir()}, 1, "serve HTTP"},
+		"a bad log level":           {[]string{"serve", "--demo", "--log-level", "loud", "--data", t.TempDir()}, 1, "use debug, info, warn or error"},
+		"a short demo key":          {[]string{"serve", "--demo", "--demo-key", "short", "--data", t.TempDir()}, 1, "at least 16 characters"},
+		"orders for nobody":         {[]string{"demo", "--orders", "0"}, 1, "at least 1"},
+		"a file of unknown kind":    {[]string{"import", file("c.txt", "x"), "--data", t.TempDir()}, 1, "name the file .csv or .jsonl"},
+		"a scope that is none":      {[]string{"keys", "add", "x", "--scopes", "all:of-it", "--data", t.TempDir()}, 1, "unknown scope"},
+		"a key that is none":        {[]string{"keys", "revoke", "key_x", "--data", t.TempDir()}, 1, "there is no valid key"},
+	} {
+		t.Run(name+" is one clear line", func(t *testing.T) {
+			ctx, stop := context.WithTimeout(t.Context(), patience)
+			defer stop()
+			var out, complaints bytes.Buffer
+			if got := run(ctx, test.args, &out, &complaints); got != test.status {
+				t.Errorf("exit status %d, want %d", got, test.status)
+			}
+			if said := complaints.String(); !strings.Contains(said, test.want) || strings.Count(said, "\n") != 1 {
+				t.Errorf("said %q, want one line with %q", said, test.want)
+			}
+		})
+	}
+}
+
+func TestConfigFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "cutpoint.yaml")
+	if err := os.WriteFile(path, []byte("log-level: loud\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, test := range map[string]struct {
+		env  string
+		args []string
+		want string
+	}{
+		"the file goes before the default":     {want: `log level "loud"`},
+		"the environment goes before the file": {env: "louder", want: `log level "louder"`},
+		"a flag goes before the environment":   {env: "louder", args: []string{"--log-level", "loudest"}, want: `log level "loudest"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if test.env != "" {
+				t.Setenv("CUTPOINT_LOG_LEVEL", test.env)
+			}
+			var out, complaints bytes.Buffer
+			run(t.Context(), append([]string{"serve", "--demo", "--config", path, "--data", t.TempDir()}, test.args...), &out, &complaints)
+			if !strings.Contains(complaints.String(), test.want) {
+				t.Errorf("said %q, want %q", complaints.String(), test.want)
+			}
+		})
+	}
+}

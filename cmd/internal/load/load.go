@@ -1,0 +1,146 @@
+// Package load places orders in a shop, many at a time, and measures how that went.
+package load
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"cutpoint/cmd/internal/client"
+)
+
+// Run describes a run of customers who each place one order after the other.
+type Run struct {
+	Shop        *client.Client
+	SKUs        []string
+	Currency    string
+	Token       string        // of the test card
+	Concurrency int           // customers at a time
+	Orders      int           // orders in all, or 0:
+	Duration    time.Duration // place orders for that long
+	KeyPrefix   string        // makes the idempotency keys of this run its own
+	Progress    func()        // called after every order, if not nil; safe for concurrent use
+}
+
+// Result is how a run went. Latencies are of accepted orders, from sending the request to reading the whole answer.
+type Result struct {
+	Concurrency int            `json:"concurrency"`
+	Orders      int            `json:"orders"` // completed
+	Errors      map[string]int `json:"errors"` // by code
+	Seconds     float64        `json:"seconds"`
+	PerSecond   float64        `json:"orders_per_second"`
+	P50         time.Duration  `json:"p50_ns"`
+	P95         time.Duration  `json:"p95_ns"`
+	P99         time.Duration  `json:"p99_ns"`
+}
+
+// Failed is the number of orders that did not complete.
+func (r Result) Failed() (n int) {
+	for _, count := range r.Errors {
+		n += count
+	}
+	return n
+}
+
+type order struct {
+	Currency string            `json:"currency"`
+	Customer map[string]string `json:"customer"`
+	Lines    []line            `json:"lines"`
+	Payment  map[string]string `json:"payment"`
+}
+
+type line struct {
+	SKU      string `json:"sku"`
+	Quantity int    `json:"quantity"`
+}
+
+// Do runs it. It ends early, with what was measured so far, when ctx is done.
+func (r Run) Do(ctx context.Context) Result {
+	if r.Duration > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, r.Duration)
+		defer cancel()
+	}
+	var next atomic.Int64
+	var customers sync.WaitGroup
+	samples := make([]sample, r.Concurrency)
+	start := time.Now()
+	for i := range samples {
+		samples[i].errors = map[string]int{}
+		customers.Go(func() {
+			for ctx.Err() == nil {
+				n := int(next.Add(1))
+				if r.Orders > 0 && n > r.Orders {
+					return
+				}
+				samples[i].place(ctx, r, n)
+				if r.Progress != nil {
+					r.Progress()
+				}
+			}
+		})
+	}
+	customers.Wait()
+	return summarise(r.Concurrency, samples, time.Since(start))
+}
+
+// sample is what one customer saw.
+type sample struct {
+	took   []time.Duration
+	errors map[string]int
+}
+
+func (s *sample) place(ctx context.Context, r Run, n int) {
+	body := order{
+		Currency: r.Currency,
+		Customer: map[string]string{"email": fmt.Sprintf("customer%d@example.com", n)},
+		Lines:    []line{{r.SKUs[n%len(r.SKUs)], 1 + n%3}},
+		Payment:  map[string]string{"token": r.Token},
+	}
+	if n%2 == 0 && len(r.SKUs) > 1 {
+		body.Lines = append(body.Lines, line{r.SKUs[(n+1)%len(r.SKUs)], 1})
+	}
+	start := time.Now()
+	a, err := r.Shop.Do(ctx, http.MethodPost, "/v1/orders", body, nil, "Idempotency-Key", fmt.Sprintf("%s-%d", r.KeyPrefix, n))
+	var problem *client.Problem
+	switch {
+	case err == nil && a.Status == http.StatusCreated:
+		s.took = append(s.took, time.Since(start))
+	case err == nil:
+		s.errors["in_progress"]++
+	case errors.As(err, &problem):
+		s.errors[problem.Code]++
+	case ctx.Err() == nil: // an order that was under way when the time was up is no error
+		s.errors["no_answer"]++
+	}
+}
+
+func summarise(concurrency int, samples []sample, took time.Duration) Result {
+	r := Result{Concurrency: concurrency, Errors: map[string]int{}, Seconds: took.Seconds()}
+	var all []time.Duration
+	for _, s := range samples {
+		all = append(all, s.took...)
+		for code, n := range s.errors {
+			r.Errors[code] += n
+		}
+	}
+	slices.Sort(all)
+	r.Orders = len(all)
+	r.PerSecond = float64(r.Orders) / took.Seconds()
+	r.P50, r.P95, r.P99 = percentile(all, 50), percentile(all, 95), percentile(all, 99)
+	return r
+}
+
+// percentile returns the smallest value that p percent of the sorted values do not exceed (nearest rank).
+func percentile(sorted []time.Duration, p int) time.Duration {
+	if len(sorted) == 0 {
+		return 0
+	}
+	rank := (p*len(sorted) + 99) / 100
+	return sorted[max(rank, 1)-1]
+}

@@ -1,0 +1,271 @@
+// Package shop is the composition root: the one place that knows every module. It reads from top to bottom: what a shop is made
+// of, in which order it comes to life, and how it ends.
+//
+// Modules are handed clients of each other, never each other: every call between them goes over the channel layer, here as in
+// a deployment where they live apart.
+package shop
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	mathrand "math/rand/v2"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"cutpoint/migrations"
+	"cutpoint/modules/inventory"
+	"cutpoint/modules/inventory/inventoryhttp"
+	"cutpoint/modules/inventory/inventorymod"
+	"cutpoint/modules/orders"
+	"cutpoint/modules/orders/ordershttp"
+	"cutpoint/modules/orders/ordersmod"
+	"cutpoint/modules/payments"
+	"cutpoint/modules/payments/paymentshttp"
+	"cutpoint/modules/payments/paymentsmod"
+	"cutpoint/modules/pricing"
+	"cutpoint/modules/pricing/pricinghttp"
+	"cutpoint/modules/pricing/pricingmod"
+	"cutpoint/platform/auth"
+	"cutpoint/platform/channel"
+	"cutpoint/platform/fault"
+	"cutpoint/platform/id"
+	"cutpoint/platform/rpc"
+	"cutpoint/platform/store"
+	"cutpoint/platform/web"
+)
+
+// Defaults of a shop.
+const (
+	DefaultCallTimeout = 5 * time.Second
+	edge               = "http" // the name under which the HTTP faces call modules
+)
+
+// Config is what can be chosen about a shop. Data, Version and Log are required; the rest has defaults.
+type Config struct {
+	Data           string // directory of the datastores, made if it is not there
+	Version        string
+	Log            *slog.Logger
+	Capacity       int                   // calls that may wait for a module; channel.DefaultCapacity
+	Workers        int                   // calls that a module handles at once; rpc.DefaultWorkers
+	CallTimeout    time.Duration         // longest wait of a module for another one; DefaultCallTimeout
+	RequestTimeout time.Duration         // deadline of an HTTP request; web.DefaultRequestTimeout
+	BodyLimit      int64                 // bytes of an HTTP request body; web.DefaultBodyLimit
+	Checkout       ordersmod.Policy      // how patient the checkout is
+	Strict         bool                  // modules exchange encoded messages, as if they were apart
+	Observe        func(rpc.Observation) // told of every call between modules
+}
+
+// Shop is a running shop with all four modules.
+type Shop struct {
+	lock    *os.File
+	layer   *channel.Memory
+	auth    *store.Store
+	keys    *auth.Keys
+	modules []module // in the order of starting
+	api     *web.API
+	ready   atomic.Bool
+}
+
+// module is a door, opened.
+type module interface {
+	Start(context.Context) error
+	Stop(context.Context) error
+	StoreStats() store.Stats
+}
+
+// Now is the clock of a real shop: UTC, in the precision that the datastores keep.
+func Now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
+
+// Open locks the data directory, brings every datastore up to date and starts the modules. What it started before an error is
+// stopped again.
+func Open(ctx context.Context, c Config) (s *Shop, err error) {
+	if c.CallTimeout <= 0 {
+		c.CallTimeout = DefaultCallTimeout
+	}
+	s = &Shop{}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.Close(context.WithoutCancel(ctx)))
+			s = nil
+		}
+	}()
+	if s.lock, err = lockDirectory(c.Data); err != nil {
+		return s, err
+	}
+	newID := id.NewSource(Now, rand.Reader)
+	file := func(name string) string { return filepath.Join(c.Data, name+".db") }
+
+	if s.auth, s.keys, err = openKeys(ctx, c.Data); err != nil {
+		return s, err
+	}
+	s.layer = channel.NewMemory(channel.MemoryOptions{Capacity: c.Capacity, Strict: c.Strict})
+	caller := func(from string, timeout time.Duration) *rpc.Caller {
+		return rpc.NewCaller(s.layer, from, rpc.CallerOptions{Timeout: timeout, Observe: c.Observe})
+	}
+
+	stock, err := inventorymod.New(inventorymod.Deps{
+		Layer: s.layer, Path: file(inventory.Module), Now: Now, NewID: newID, Log: c.Log,
+	}, inventorymod.Options{Workers: c.Workers})
+	if err != nil {
+		return s, err
+	}
+	prices, err := pricingmod.New(pricingmod.Deps{
+		Layer: s.layer, Path: file(pricing.Module), Now: Now, NewID: newID, Log: c.Log,
+	}, pricingmod.Options{Workers: c.Workers})
+	if err != nil {
+		return s, err
+	}
+	money, err := paymentsmod.New(paymentsmod.Deps{
+		Layer: s.layer, Path: file(payments.Module), GatewayPath: file("testgateway"), Now: Now, NewID: newID, Log: c.Log,
+	}, paymentsmod.Options{Workers: c.Workers})
+	if err != nil {
+		return s, err
+	}
+	fromOrders := caller(orders.Module, c.CallTimeout)
+	checkout, err := ordersmod.New(ordersmod.Deps{
+		Layer: s.layer, Path: file(orders.Module), Now: Now, NewID: newID, Log: c.Log, Random: mathrand.Float64,
+		Inventory: inventory.NewClient(fromOrders), Pricing: pricing.NewClient(fromOrders), Payments: payments.NewClient(fromOrders),
+	}, ordersmod.Options{Workers: c.Workers, Policy: c.Checkout})
+	if err != nil {
+		return s, err
+	}
+	for _, m := range []module{stock, prices, money, checkout} { // whoever is called stands before who calls
+		if err := m.Start(ctx); err != nil {
+			return s, err
+		}
+		s.modules = append(s.modules, m)
+	}
+
+	s.api = web.New(web.Options{
+		Verifier: s.keys, Version: c.Version, BodyLimit: c.BodyLimit, RequestTimeout: c.RequestTimeout,
+		Ready: s.checkReady, Log: c.Log, NewID: newID,
+	})
+	fromEdge := caller(edge, c.RequestTimeout)
+	registerFaces(s.api, inventory.NewClient(fromEdge), pricing.NewClient(fromEdge), payments.NewClient(fromEdge), orders.NewClient(fromEdge))
+	s.ready.Store(true)
+	return s, nil
+}
+
+// registerFaces lays every route.
+func registerFaces(a *web.API, i inventory.Service, pr pricing.Service, pa payments.Client, o orders.Service) {
+	ordershttp.Register(a, o)
+	inventoryhttp.Register(a, i)
+	pricinghttp.Register(a, pr)
+	paymentshttp.Register(a, pa)
+	paymentshttp.RegisterTestGateway(a, pa)
+}
+
+// OpenAPI returns the description of the API of a shop, without opening one.
+func OpenAPI(version string) []byte {
+	a := web.New(web.Options{Version: version})
+	registerFaces(a, inventory.Client{}, pricing.Client{}, payments.Client{}, orders.Client{})
+	return a.OpenAPI()
+}
+
+// API is the HTTP side of the shop.
+func (s *Shop) API() *web.API { return s.api }
+
+// Keys are the API keys of the shop.
+func (s *Shop) Keys() *auth.Keys { return s.keys }
+
+// Channels returns the figures of the channel layer.
+func (s *Shop) Channels() []channel.Stats { return s.layer.Stats() }
+
+// Stores returns the figures of the modules' datastores, added up.
+func (s *Shop) Stores() (sum store.Stats) {
+	for _, m := range s.modules {
+		one := m.StoreStats()
+		sum.Commits += one.Commits
+		sum.Writes += one.Writes
+		sum.Failed += one.Failed
+	}
+	return sum
+}
+
+// errNotReady is what /readyz says while the shop is going down.
+var errNotReady = fault.New(fault.Unavailable, "not_ready", "the shop is shutting down")
+
+func (s *Shop) checkReady(context.Context) error {
+	if !s.ready.Load() {
+		return errNotReady
+	}
+	return nil
+}
+
+// Retire lets /readyz say that no new requests should come, ahead of Close.
+func (s *Shop) Retire() { s.ready.Store(false) }
+
+// Close stops the modules, callers before those that they call, each after the calls that it accepted, and gives the data
+// directory free. If ctx ends first, what still runs is cut off; it goes on when the shop is opened again. It may be called
+// twice.
+func (s *Shop) Close(ctx context.Context) error {
+	s.Retire()
+	var errs []error
+	for i := len(s.modules) - 1; i >= 0; i-- {
+		errs = append(errs, s.modules[i].Stop(ctx))
+	}
+	if s.layer != nil {
+		s.layer.Close()
+	}
+	if s.auth != nil {
+		errs = append(errs, s.auth.Close())
+	}
+	if s.lock != nil {
+		errs = append(errs, s.lock.Close())
+		s.lock = nil
+	}
+	return errors.Join(errs...)
+}
+
+// OpenKeys opens the API keys of a data directory alone, also while a shop runs on it. Close the store after use.
+func OpenKeys(ctx context.Context, data string) (*store.Store, *auth.Keys, error) {
+	if err := makeDirectory(data); err != nil {
+		return nil, nil, err
+	}
+	return openKeys(ctx, data)
+}
+
+func openKeys(ctx context.Context, data string) (*store.Store, *auth.Keys, error) {
+	s, err := store.Open(ctx, store.Options{Path: filepath.Join(data, "auth.db"), Migrations: migrations.SQLite("auth")})
+	if err != nil {
+		return nil, nil, err
+	}
+	return s, auth.NewKeys(s, Now, id.NewSource(Now, rand.Reader), rand.Reader), nil
+}
+
+// Datastores names every datastore of a shop.
+func Datastores() []string {
+	return []string{"auth", inventory.Module, pricing.Module, payments.Module, "testgateway", orders.Module}
+}
+
+// Migrate brings the datastores of a data directory up to date without starting anything.
+func Migrate(ctx context.Context, data string) (err error) {
+	lock, err := lockDirectory(data)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, lock.Close()) }()
+	for _, name := range Datastores() {
+		if err := store.Migrate(ctx, filepath.Join(data, name+".db"), migrations.SQLite(name)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Migrations returns the history of a datastore in a data directory.
+func Migrations(ctx context.Context, data, name string) ([]store.MigrationStatus, error) {
+	return store.Migrations(ctx, filepath.Join(data, name+".db"), migrations.SQLite(name))
+}
+
+func makeDirectory(data string) error {
+	if err := os.MkdirAll(data, 0o700); err != nil {
+		return fmt.Errorf("make the data directory: %w", err)
+	}
+	return nil
+}
