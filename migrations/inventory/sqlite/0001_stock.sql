@@ -42,13 +42,13 @@ CREATE TABLE reservations (
 -- The live holds, which are few, stay listable when the finished ones are many.
 CREATE INDEX reservations_held ON reservations (order_id) WHERE state = 'held';
 
+-- Written with their reservation, and never changed.
 CREATE TABLE reservation_lines (
     order_id TEXT NOT NULL,
-    line     INTEGER NOT NULL, -- its place in the answer
     sku      TEXT NOT NULL,
-    location TEXT NOT NULL,    -- '': backordered
+    location TEXT NOT NULL, -- '': backordered
     quantity INTEGER NOT NULL CHECK (quantity > 0),
-    PRIMARY KEY (order_id, line)
+    PRIMARY KEY (order_id, sku, location)
 ) WITHOUT ROWID;
 
 -- Every change of on hand. seq is the order in which they happened; ids of one millisecond don't tell.

@@ -94,3 +94,15 @@ func allocate(wants []want, shelves map[string]shelf) ([]inventory.ReservedLine,
 	}
 	return lines, nil
 }
+
+// asAllocated is the order in which allocate gives lines: by item, there by location, and what is backordered last.
+func asAllocated(a, b inventory.ReservedLine) int {
+	switch {
+	case a.SKU != b.SKU:
+		return cmp.Compare(a.SKU, b.SKU)
+	case a.Backordered != b.Backordered:
+		return cmp.Compare(b.Location, a.Location)
+	default:
+		return cmp.Compare(a.Location, b.Location)
+	}
+}

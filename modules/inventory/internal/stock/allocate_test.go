@@ -126,6 +126,9 @@ func TestAllocateGivesWhatIsThere(t *testing.T) {
 			wants = append(wants, want{sku, rapid.Int64Range(1, 12).Draw(t, "wanted"), i})
 		}
 		lines, err := allocate(wants, shelves)
+		if !slices.IsSortedFunc(lines, asAllocated) {
+			t.Fatalf("%v is not in order", lines)
+		}
 		given, promised := map[string]int64{}, map[string]int64{}
 		for _, l := range lines {
 			if l.Backordered {

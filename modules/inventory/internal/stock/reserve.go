@@ -3,6 +3,7 @@ package stock
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"gorm.io/gorm"
 
@@ -120,7 +121,7 @@ func hold(tx *gorm.DB, orderID string, wants []want) ([]inventory.ReservedLine, 
 	}
 	rows := make([][]any, len(lines))
 	for i, l := range lines {
-		rows[i] = []any{orderID, i, l.SKU, l.Location, l.Quantity}
+		rows[i] = []any{orderID, l.SKU, l.Location, l.Quantity}
 		if l.Backordered {
 			continue
 		}
@@ -133,7 +134,7 @@ func hold(tx *gorm.DB, orderID string, wants []want) ([]inventory.ReservedLine, 
 			return nil, fmt.Errorf("reserve %d of %s at %s: they were available a moment ago", l.Quantity, l.SKU, l.Location)
 		}
 	}
-	return lines, insert(tx, "reservation_lines (order_id, line, sku, location, quantity)", rows)
+	return lines, insert(tx, "reservation_lines (order_id, sku, location, quantity)", rows)
 }
 
 // readShelves returns what the items wanted have to give. An item that is none is missing.
@@ -200,42 +201,76 @@ func (s *Stock) Reservations(ctx context.Context, r inventory.ReservationsReques
 		return reservations(s.store.Read(ctx), 1, oneReservation, r.OrderID)
 	}
 	limit := limited(r.Limit)
-	return reservations(s.store.Read(ctx), limit, "SELECT * FROM reservations WHERE state = 'held' AND order_id > ? ORDER BY order_id LIMIT ?",
-		r.After, limit+1)
+	return reservations(s.store.Read(ctx), limit, heads+" WHERE state = 'held' AND order_id > ? ORDER BY order_id LIMIT ?", r.After, limit+1)
 }
 
-const oneReservation = "SELECT * FROM reservations WHERE order_id = ?"
+const (
+	heads          = "SELECT order_id, id, state, created_at, updated_at FROM reservations"
+	oneReservation = heads + " WHERE order_id = ?"
+)
 
-// reservations reads the reservations of a query with their lines, in one statement.
+// reservations reads the reservations of a query, then their lines. Two statements are one moment here: the lines are written
+// with their reservation and never changed. A join would be prepared anew for each order id, in the hope of a better plan,
+// and take three times as long.
 func reservations(db *gorm.DB, limit int, query string, args ...any) (inventory.ReservationPage, error) {
 	page := inventory.ReservationPage{Reservations: []inventory.Reservation{}}
-	rows, err := db.Raw(`SELECT r.order_id, r.id, r.state, r.created_at, r.updated_at,
-		COALESCE(l.sku, ''), COALESCE(l.location, ''), COALESCE(l.quantity, 0)
-		FROM (`+query+`) r LEFT JOIN reservation_lines l ON l.order_id = r.order_id ORDER BY r.order_id, l.line`, args...).Rows()
+	rows, err := db.Raw(query, args...).Rows()
 	if err != nil {
 		return inventory.ReservationPage{}, err
 	}
 	defer rows.Close()
-	for n := 0; rows.Next(); n++ {
+	for rows.Next() {
 		r := inventory.Reservation{Lines: []inventory.ReservedLine{}}
-		var l inventory.ReservedLine
 		var created, updated int64
-		if err := rows.Scan(&r.OrderID, &r.ID, &r.State, &created, &updated, &l.SKU, &l.Location, &l.Quantity); err != nil {
+		if err := rows.Scan(&r.OrderID, &r.ID, &r.State, &created, &updated); err != nil {
 			return inventory.ReservationPage{}, err
 		}
-		last := len(page.Reservations) - 1
-		if last < 0 || page.Reservations[last].OrderID != r.OrderID {
-			if page.More = len(page.Reservations) == limit || n >= maxRows; page.More {
-				break
-			}
-			r.CreatedAt, r.UpdatedAt = store.Time(created), store.Time(updated)
-			page.Reservations = append(page.Reservations, r)
-			last++
+		r.CreatedAt, r.UpdatedAt = store.Time(created), store.Time(updated)
+		page.Reservations = append(page.Reservations, r)
+	}
+	if err := rows.Err(); err != nil {
+		return inventory.ReservationPage{}, err
+	}
+	if len(page.Reservations) > limit {
+		page.Reservations, page.More = page.Reservations[:limit], true
+	}
+	whole, err := addLines(db, page.Reservations)
+	if whole < len(page.Reservations) {
+		page.Reservations, page.More = page.Reservations[:whole], true
+	}
+	return page, err
+}
+
+// addLines reads the lines of reservations, and returns how many of these fit into a page with them.
+func addLines(db *gorm.DB, list []inventory.Reservation) (whole int, err error) {
+	at := make(map[string]*inventory.Reservation, len(list))
+	ids := make([]string, len(list))
+	for i := range list {
+		ids[i], at[list[i].OrderID] = list[i].OrderID, &list[i]
+	}
+	if len(ids) == 0 {
+		return 0, nil
+	}
+	rows, err := db.Raw("SELECT order_id, sku, location, quantity FROM reservation_lines WHERE order_id IN ?", ids).Rows()
+	if err != nil {
+		return 0, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var orderID string
+		var l inventory.ReservedLine
+		if err := rows.Scan(&orderID, &l.SKU, &l.Location, &l.Quantity); err != nil {
+			return 0, err
 		}
-		if l.SKU != "" { // an order that was released before it reserved has no lines
-			l.Backordered = l.Location == ""
-			page.Reservations[last].Lines = append(page.Reservations[last].Lines, l)
+		l.Backordered = l.Location == ""
+		at[orderID].Lines = append(at[orderID].Lines, l)
+	}
+	total := 0
+	for i, r := range list {
+		slices.SortFunc(r.Lines, asAllocated)
+		if total += len(r.Lines); total > maxRows && i > 0 {
+			return i, rows.Err()
 		}
 	}
-	return page, rows.Err()
+	return len(list), rows.Err()
 }

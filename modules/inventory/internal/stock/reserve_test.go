@@ -2,6 +2,7 @@ package stock
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
@@ -17,6 +18,7 @@ import (
 	"cutpoint/modules/inventory"
 	"cutpoint/platform/channel"
 	"cutpoint/platform/fault"
+	"cutpoint/platform/id"
 	"cutpoint/platform/idempotency"
 )
 
@@ -373,6 +375,8 @@ func BenchmarkOrder(b *testing.B) {
 	for _, customers := range []int{1, 64} {
 		b.Run(fmt.Sprintf("customers=%d", customers), func(b *testing.B) {
 			s, ctx := newBench(b, b.TempDir()), context.Background()
+			s.now = time.Now
+			s.newID = id.NewSource(s.now, rand.Reader) // ids that follow each other, as they do in life
 			for i := range 10 {
 				s.stocked(b, fmt.Sprintf("S-%d", i), false, "ams", inventory.MaxQuantity, "ber", inventory.MaxQuantity)
 			}
@@ -398,14 +402,14 @@ func BenchmarkOrder(b *testing.B) {
 }
 
 func placeAndFinalise(ctx context.Context, s *bench, n int64) error {
-	id := "ord_" + strconv.FormatInt(n, 10)
+	orderID := s.newID("ord")
 	lines := []any{fmt.Sprintf("S-%d", n%10), 1, fmt.Sprintf("S-%d", (n+3)%10), 2}
 	if _, err := s.Check(ctx, inventory.CheckRequest{SKUs: []string{lines[0].(string), lines[2].(string)}}); err != nil {
 		return err
 	}
-	if _, err := s.Reserve(ctx, order(id, lines...)); err != nil {
+	if _, err := s.Reserve(ctx, order(orderID, lines...)); err != nil {
 		return err
 	}
-	_, err := s.Finalise(ctx, finalise(id))
+	_, err := s.Finalise(ctx, finalise(orderID))
 	return err
 }
