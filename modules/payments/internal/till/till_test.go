@@ -331,6 +331,38 @@ func TestRefund(t *testing.T) {
 	})
 }
 
+// TestBegin plays the races between a read and the first write, in which two callers both saw nothing.
+func TestBegin(t *testing.T) {
+	f := newTill(t, succeed("ch_1"), succeed("re_1"))
+	first, fresh, err := f.beginCharge(t.Context(), order)
+	if err != nil || !fresh {
+		t.Fatalf("%v, %v", fresh, err)
+	}
+	t.Run("who begins a charge second gets the first one's operation", func(t *testing.T) {
+		second, fresh, err := f.beginCharge(t.Context(), order)
+		if err != nil || fresh || !reflect.DeepEqual(first, second) {
+			t.Errorf("%+v, %v, %v, want %+v", second, fresh, err, first)
+		}
+	})
+	t.Run("who counts an attempt too late takes over the answer", func(t *testing.T) {
+		charged := f.charge(t, nil)
+		if err := f.countAttempt(t.Context(), first, payments.OperationCharge); err != nil || !reflect.DeepEqual(first.shown(), charged) {
+			t.Errorf("%+v, %v, want %+v", first.shown(), err, charged)
+		}
+	})
+	t.Run("who begins a refund second gets the first one's operation", func(t *testing.T) {
+		late, err := f.ofOrder(t.Context(), order.OrderID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		refunded := f.refund(t, nil)
+		second, fresh, err := f.beginRefund(t.Context(), late, "cancelled")
+		if err != nil || fresh || !reflect.DeepEqual(second.shown(), refunded) {
+			t.Errorf("%+v, %v, %v, want %+v", second, fresh, err, refunded)
+		}
+	})
+}
+
 func TestPayments(t *testing.T) {
 	var script []func(Instruction) (Result, error)
 	for i := range 5 {
