@@ -65,7 +65,7 @@ type Service interface {
 // Basket is what a customer wants.
 type Basket struct {
 	Currency      string            `json:"currency" pattern:"^[A-Z]{3}$" doc:"ISO 4217 code" example:"EUR"`
-	Lines         []Line            `json:"lines" minItems:"1" maxItems:"200" nullable:"false"`
+	Lines         []Line            `json:"lines" minItems:"1" maxItems:"200"`
 	Coupon        string            `json:"coupon,omitempty" maxLength:"64"`
 	Shipping      *Shipping         `json:"shipping,omitempty"`
 	ExpectedTotal *money.Money      `json:"expected_total,omitempty" doc:"Refuse the order if its total differs"`

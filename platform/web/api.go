@@ -74,7 +74,7 @@ func New(o Options) *API {
 	a.echo.HTTPErrorHandler = a.handleEchoError
 	a.echo.Use(a.correlate, a.recover)
 
-	useProblems()
+	useConventions()
 	config := huma.DefaultConfig("Cutpoint", o.Version)
 	config.Info.Description = "Orders, stock, prices and payments. Amounts are integer minor units."
 	config.CreateHooks, config.DocsPath, config.OpenAPIPath, config.SchemasPath = nil, "", "", ""

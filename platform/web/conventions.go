@@ -135,7 +135,7 @@ func (q PageQuery) After(list ...any) (string, error) {
 
 // Page is the answer of a list.
 type Page[T any] struct {
-	Data       []T    `json:"data" nullable:"false"`
+	Data       []T    `json:"data"`
 	NextCursor string `json:"next_cursor,omitempty" doc:"Send it as cursor to get the next page"`
 	HasMore    bool   `json:"has_more"`
 }

@@ -108,9 +108,9 @@ func schemaName(t reflect.Type, hint string) string {
 		m := qualified.FindStringSubmatch(s)
 		pkg := strings.TrimSuffix(path.Base(m[1]), "http")
 		if pkg == "web" || pkg == "fault" || strings.EqualFold(pkg, m[2]) {
-			return m[2]
+			return capital(m[2])
 		}
-		return strings.ToUpper(pkg[:1]) + pkg[1:] + m[2]
+		return capital(pkg) + capital(m[2])
 	})
 	return strings.Map(func(r rune) rune {
 		if strings.ContainsRune("[],*. ", r) {
@@ -119,3 +119,5 @@ func schemaName(t reflect.Type, hint string) string {
 		return r
 	}, name)
 }
+
+func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }

@@ -126,9 +126,10 @@ func newProblem(status int, code, detail string) *Problem {
 	}
 }
 
-// useProblems makes huma speak of its own errors, of validation above all, in problems. It is a setting of the library, not of
-// one API, and always the same one.
-func useProblems() {
+// useConventions makes huma speak of its own errors, of validation above all, in problems, and describe lists as lists, never as
+// null. These are settings of the library, not of one API, and always the same ones.
+func useConventions() {
+	huma.DefaultArrayNullable = false
 	huma.NewError = func(status int, detail string, errs ...error) huma.StatusError {
 		return validationProblem(nil, status, detail, errs...)
 	}

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -16,6 +17,8 @@ import (
 // description is an OpenAPI document, of which answers can be checked. OpenAPI 3.1 uses JSON Schema 2020-12 as it is.
 type description struct {
 	document map[string]any
+
+	mu       *sync.Mutex // the compiler is for one goroutine at a time
 	compiler *jsonschema.Compiler
 }
 
@@ -26,7 +29,7 @@ func described(t testing.TB, a *web.API) http.Handler {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := description{document.(map[string]any), jsonschema.NewCompiler()}
+	d := description{document.(map[string]any), &sync.Mutex{}, jsonschema.NewCompiler()}
 	d.compiler.DefaultDraft(jsonschema.Draft2020)
 	if err := d.compiler.AddResource("openapi.json", document); err != nil {
 		t.Fatal(err)
@@ -87,7 +90,9 @@ func (d description) problem(answer *httptest.ResponseRecorder) error {
 }
 
 func (d description) validate(at string, body []byte) error {
+	d.mu.Lock()
 	schema, err := d.compiler.Compile("openapi.json#" + at)
+	d.mu.Unlock()
 	if err != nil {
 		return err
 	}

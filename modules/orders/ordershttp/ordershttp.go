@@ -29,14 +29,14 @@ func Register(a *web.API, s orders.Service) {
 		Summary: "Price an order without placing it", Description: "Nothing is held. The body is that of an order, of which customer and payment may be left out.",
 	}, f.quote)
 	web.Handle(a, web.Route{
-		Method: http.MethodGet, Path: "/v1/orders", ID: "list-orders", Tag: tag, Scopes: readers, Summary: "List orders, newest first",
+		Method: http.MethodGet, Path: "/v1/orders", ID: "list-orders", Tag: tag, Scopes: readers(), Summary: "List orders, newest first",
 	}, f.list)
 	web.Handle(a, web.Route{
 		Method: http.MethodGet, Path: "/v1/orders/{id}", ID: "get-order", Tag: tag, Statuses: []int{http.StatusNotModified},
-		Scopes: readers, Summary: "Read an order",
+		Scopes: readers(), Summary: "Read an order",
 	}, f.get)
 	web.Handle(a, web.Route{
-		Method: http.MethodGet, Path: "/v1/orders/{id}/timeline", ID: "get-timeline", Tag: tag, Scopes: readers,
+		Method: http.MethodGet, Path: "/v1/orders/{id}/timeline", ID: "get-timeline", Tag: tag, Scopes: readers(),
 		Summary: "Read the steps that an order took",
 	}, f.timeline)
 	web.Handle(a, web.Route{
@@ -46,8 +46,8 @@ func Register(a *web.API, s orders.Service) {
 	}, f.cancel)
 }
 
-// readers may read orders: all of them, or with orders:place alone those that the key placed.
-var readers = []string{auth.OrdersRead, auth.OrdersPlace}
+// readers are the scopes that may read orders: all of them, or with orders:place alone those that the key placed.
+func readers() []string { return []string{auth.OrdersRead, auth.OrdersPlace} }
 
 // placedBy is the key to whose orders a reader is held, "" if to none.
 func placedBy(ctx context.Context) string {
@@ -141,12 +141,18 @@ type getInput struct {
 	web.Conditional
 }
 
-func (f face) get(ctx context.Context, in *getInput) (*orderOutput, error) {
+type getOutput struct {
+	Status int
+	ETag   string `header:"ETag"`
+	Body   orders.Order
+}
+
+func (f face) get(ctx context.Context, in *getInput) (*getOutput, error) {
 	o, err := f.orders.Order(ctx, orders.OrderRequest{ID: in.ID, PlacedBy: placedBy(ctx)})
 	if err != nil {
 		return nil, err
 	}
-	out := &orderOutput{Status: http.StatusOK, ETag: web.ETag(o.Version), Body: o}
+	out := &getOutput{Status: http.StatusOK, ETag: web.ETag(o.Version), Body: o}
 	if in.Unchanged(out.ETag) {
 		out.Status = http.StatusNotModified
 	}

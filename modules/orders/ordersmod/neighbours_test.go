@@ -143,4 +143,3 @@ func (t till) Refund(_ context.Context, r payments.RefundRequest) (payments.Paym
 
 // unreachable is the failure of a call that met nobody.
 var unreachable = fault.New(fault.Unavailable, "test_unreachable", "nobody there").WithOutcome(fault.NotExecuted)
-

@@ -41,7 +41,7 @@ func Register(a *web.API, s payments.Service) {
 	const tag = "Payments"
 	web.Handle(a, web.Route{
 		Method: http.MethodGet, Path: "/v1/payments/{id}", ID: "get-payment", Tag: tag,
-		Summary: "Read a payment with its operations.",
+		Summary: "Read a payment with its operations",
 		Scopes:  []string{auth.PaymentsRead}, Statuses: []int{http.StatusNotModified},
 	}, func(ctx context.Context, in *getInput) (*getOutput, error) {
 		p, err := s.Payment(ctx, payments.PaymentRequest{ID: in.ID})
@@ -57,7 +57,7 @@ func Register(a *web.API, s payments.Service) {
 
 	web.Handle(a, web.Route{
 		Method: http.MethodGet, Path: "/v1/payments", ID: "list-payments", Tag: tag,
-		Summary: "List payments, newest first.",
+		Summary: "List payments, newest first",
 		Scopes:  []string{auth.PaymentsRead},
 	}, func(ctx context.Context, in *listInput) (*listOutput, error) {
 		before, err := in.After("payments", in.Order)
@@ -78,7 +78,7 @@ func Register(a *web.API, s payments.Service) {
 func RegisterTestGateway(a *web.API, g payments.TestGateway) {
 	web.Handle(a, web.Route{
 		Method: http.MethodGet, Path: "/v1/test-gateway/ledger", ID: "list-test-gateway-ledger", Tag: "Test gateway",
-		Summary: "List the money that the test gateway moved, oldest first.",
+		Summary: "List the money that the test gateway moved, oldest first",
 		Scopes:  []string{auth.Ops},
 	}, func(ctx context.Context, in *listInput) (*ledgerOutput, error) {
 		after, err := in.After("test-gateway-ledger", in.Order)

@@ -38,7 +38,7 @@ type output struct {
 func Register(a *web.API, s pricing.Service) {
 	web.Handle(a, web.Route{
 		Method: http.MethodPut, Path: "/v1/prices/{sku}", ID: "put-prices", Tag: tag,
-		Summary: "Put all prices of a SKU.",
+		Summary: "Put all prices of a SKU",
 		Description: "For each currency a base price and, if wanted, further ones from a minimum quantity on. The price with the " +
 			"largest minimum that the quantity reaches applies to the whole line.",
 		Scopes: []string{auth.PricesWrite}, Statuses: []int{http.StatusCreated},
@@ -62,7 +62,7 @@ func Register(a *web.API, s pricing.Service) {
 
 	web.Handle(a, web.Route{
 		Method: http.MethodGet, Path: "/v1/prices/{sku}", ID: "get-prices", Tag: tag,
-		Summary: "Read the prices of a SKU.",
+		Summary: "Read the prices of a SKU",
 		Scopes:  []string{auth.PricesRead}, Statuses: []int{http.StatusNotModified},
 	}, func(ctx context.Context, in *getInput) (*output, error) {
 		set, err := s.Prices(ctx, pricing.PricesRequest{SKU: in.SKU})
