@@ -29,15 +29,7 @@ func Migrate(ctx context.Context, path string, migrations fs.FS) error {
 		if current > target {
 			return fmt.Errorf("its schema has version %d and this binary knows %d: run the binary that migrated it, or a newer one", current, target)
 		}
-		if _, err := p.Up(ctx); err != nil {
-			return err
-		}
-		steps, err := p.Status(ctx)
-		for _, step := range steps {
-			if step.State != goose.StateApplied { // goose looks at the highest version only
-				return errors.Join(err, fmt.Errorf("step %d was never applied, though later ones were", step.Source.Version))
-			}
-		}
+		_, err = p.Up(ctx) // it also refuses a step that was slipped in before an applied one
 		return err
 	})
 }
