@@ -279,43 +279,44 @@ func TestCancelledReceive(t *testing.T) {
 			t.Fatal("the message is gone")
 		}
 	})
-	t.Run("loses nothing, duplicates nothing and wedges nobody", func(t *testing.T) {
+	t.Run("loses nothing that was handed over at the same time", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			l, r := layer(t, channel.MemoryOptions{})
+			for i := range 20_000 {
+				done, received := make(chan struct{}), false
+				go func() {
+					_, err := r.Receive(done)
+					received = err == nil
+				}()
+				synctest.Wait() // it waits
+				close(done)     // and now it wakes, in a race with the message
+				send(t, l, numbered(i))
+				synctest.Wait()
+				if _, queued := r.Poll(); queued == received {
+					t.Fatalf("message %d: received %v, still queued %v", i, received, queued)
+				}
+			}
+		})
+	})
+	t.Run("each message goes to one of many readers who come and go", func(t *testing.T) {
 		const messages, readers = 20_000, 8
 		l, r := layer(t, channel.MemoryOptions{Capacity: messages})
 		var seen [messages]atomic.Int32
 		var left atomic.Int64
 		left.Store(messages)
-		over := make(chan struct{})
+		over, allRead := context.WithCancel(t.Context())
 		var group sync.WaitGroup
 		for range readers {
 			group.Go(func() {
-				for n := 0; ; n++ {
-					select {
-					case <-over:
-						return
-					default:
-					}
-					ctx, cancel := context.WithCancel(t.Context())
-					if n%3 > 0 { // cancelled at about the time when a message is handed over
-						go cancel()
-					}
-					stop := context.AfterFunc(ctx, func() {})
-					go func() {
-						select {
-						case <-over:
-							cancel()
-						case <-ctx.Done():
-						}
-					}()
-					m, err := r.Receive(ctx.Done())
-					cancel()
-					stop()
-					if err == nil {
+				for over.Err() == nil {
+					ctx, cancel := context.WithTimeout(over, 5*time.Microsecond)
+					if m, err := r.Receive(ctx.Done()); err == nil {
 						seen[m.Body.(int)].Add(1)
 						if left.Add(-1) == 0 {
-							close(over)
+							allRead()
 						}
 					}
+					cancel()
 				}
 			})
 		}
