@@ -23,6 +23,7 @@ var (
 	ErrUnknownOutcome  = fault.New(fault.Unavailable, "payments.unknown_outcome", "the payment provider gave no answer; money may have moved")
 	ErrOtherRequest    = fault.New(fault.Conflict, "payments.other_request", "this order's payment was started with another amount or token")
 	ErrNotCharged      = fault.New(fault.Conflict, "payments.not_charged", "this order was not charged")
+	ErrRefundDeclined  = fault.New(fault.Conflict, "payments.refund_declined", "the payment provider declined the refund")
 	ErrWrongAmount     = fault.New(fault.Internal, "payments.wrong_amount", "the payment provider moved another amount than it was asked to")
 )
 
@@ -35,7 +36,8 @@ type Service interface {
 	Charge(context.Context, ChargeRequest) (Payment, error)
 
 	// Refund gives back what is left of an order's captured amount, once. An order that was never captured has nothing to give
-	// back: its payment is returned as it is. Errors: ErrNotCharged, ErrUnknownOutcome, ErrWrongAmount.
+	// back: its payment is returned as it is. So is one whose refund the provider declined: still StatusSucceeded, with a Failure.
+	// Errors: ErrNotCharged; ErrUnknownOutcome and ErrWrongAmount also while that is the last word on the charge.
 	Refund(context.Context, RefundRequest) (Payment, error)
 
 	// Payment returns one payment with its operations. Errors: ErrPaymentNotFound.

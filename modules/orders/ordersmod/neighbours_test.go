@@ -136,6 +136,9 @@ func (t till) Refund(_ context.Context, r payments.RefundRequest) (payments.Paym
 	if err := t.ask("payments.refund"); err != nil {
 		return payments.Payment{}, err
 	}
+	if t.decline != nil {
+		return payments.Payment{ID: "pay_1", OrderID: r.OrderID, Status: payments.StatusSucceeded, Captured: money.Of(2580, "EUR"), Failure: t.decline}, nil
+	}
 	return payments.Payment{
 		ID: "pay_1", OrderID: r.OrderID, Status: payments.StatusRefunded, Captured: money.Of(2580, "EUR"), Refunded: money.Of(2580, "EUR"),
 	}, nil

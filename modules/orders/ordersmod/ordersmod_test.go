@@ -466,6 +466,17 @@ func TestCancel(t *testing.T) {
 		}
 		wantCalls(t, m.neighbours)
 	})
+	t.Run("a refund that the provider declines is left to an operator, with the stock gone", func(t *testing.T) {
+		m := startNew(t)
+		o := m.place(t, request("k"))
+		m.calls()
+		m.decline = &payments.Failure{Code: "refund_failed"}
+		p, err := cancel(m, o, "c1")
+		if err != nil || p.Order.Status != orders.StatusReview || p.Order.Failure.Code != "payments.refund_declined" {
+			t.Fatalf("got %+v (%v)", p.Order, err)
+		}
+		wantCalls(t, m.neighbours, "payments.refund")
+	})
 	t.Run("an order that ended without success can't be cancelled", func(t *testing.T) {
 		m := startNew(t)
 		m.answer("inventory.reserve", fails(inventory.ErrOutOfStock))

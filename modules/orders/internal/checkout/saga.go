@@ -181,6 +181,8 @@ func (c *Checkout) finaliseOrder(context.Context, *record) (move, error) {
 func (c *Checkout) refund(ctx context.Context, r *record) (move, error) {
 	payment, err := c.Payments.Refund(ctx, payments.RefundRequest{OrderID: r.order.ID, Reason: r.cancelReason})
 	switch f := fault.From(err); {
+	case err == nil && payment.Status == payments.StatusSucceeded: // the provider keeps the money
+		return fail(needsReview, payments.ErrRefundDeclined), nil
 	case err == nil:
 		r.setPayment(payment)
 	case errors.Is(err, payments.ErrNotCharged): // an order of nothing
