@@ -57,16 +57,15 @@ func Register(a *web.API, s inventory.Service) {
 
 type face struct{ inventory inventory.Service }
 
-// A path names its thing by a code. SKUs and the codes of locations have one form. (Exported: huma passes over the fields of an
-// embedded type that is not.)
-type (
-	LocationPath struct {
-		Code string `path:"code" pattern:"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$" maxLength:"64" doc:"Units are taken from locations in the order of their codes" example:"BER"`
-	}
-	ItemPath struct {
-		SKU string `path:"sku" pattern:"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$" maxLength:"64" doc:"Stock keeping unit" example:"MUG-1"`
-	}
-)
+// LocationPath names a location. It is exported because huma passes over the fields of an embedded type that is not.
+type LocationPath struct {
+	Code string `path:"code" pattern:"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$" maxLength:"64" doc:"Units are taken from locations in the order of their codes" example:"BER"`
+}
+
+// ItemPath names an item. SKUs have the form of the locations' codes.
+type ItemPath struct {
+	SKU string `path:"sku" pattern:"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$" maxLength:"64" doc:"Stock keeping unit" example:"MUG-1"`
+}
 
 // LocationInput describes a location.
 type LocationInput struct {
