@@ -14,13 +14,10 @@ import (
 	"cutpoint/cmd/internal/catalogue"
 	"cutpoint/cmd/internal/client"
 	"cutpoint/cmd/internal/shop"
-	"cutpoint/modules/orders/ordersmod"
 	"cutpoint/platform/auth"
 	"cutpoint/platform/telemetry"
 	"cutpoint/platform/web"
 )
-
-const testGateway = "test-gateway"
 
 type serveCommand struct {
 	Addr            string        `help:"Address to serve HTTP on." default:"127.0.0.1:8080"`
@@ -53,8 +50,7 @@ func (c *serveCommand) Run(ctx context.Context, t terminal) (err error) {
 		Data: c.Data, Version: version(), Log: log,
 		Capacity: c.ChannelCapacity, Workers: c.Workers, CallTimeout: c.CallTimeout,
 		RequestTimeout: c.RequestTimeout, BodyLimit: c.BodyLimit,
-		// A lease must outlive the patience of a request and one call that began within it.
-		Checkout: ordersmod.Policy{Patience: c.OrderPatience, Lease: c.OrderPatience + 2*c.CallTimeout},
+		OrderPatience: c.OrderPatience,
 	})
 	if err != nil {
 		return err

@@ -41,8 +41,9 @@ import (
 
 // Defaults of a shop.
 const (
-	DefaultCallTimeout = 5 * time.Second
-	edge               = "http" // the name under which the HTTP faces call modules
+	DefaultCallTimeout   = 5 * time.Second
+	DefaultOrderPatience = 5 * time.Second
+	edge                 = "http" // the name under which the HTTP faces call modules
 )
 
 // Config is what can be chosen about a shop. Data, Version and Log are required; the rest has defaults.
@@ -55,7 +56,7 @@ type Config struct {
 	CallTimeout    time.Duration         // longest wait of a module for another one; DefaultCallTimeout
 	RequestTimeout time.Duration         // deadline of an HTTP request; web.DefaultRequestTimeout
 	BodyLimit      int64                 // bytes of an HTTP request body; web.DefaultBodyLimit
-	Checkout       ordersmod.Policy      // how patient the checkout is
+	OrderPatience  time.Duration         // how long a request works on its order before it answers "in progress"; DefaultOrderPatience
 	Strict         bool                  // modules exchange encoded messages, as if they were apart
 	Observe        func(rpc.Observation) // told of every call between modules
 }
@@ -86,6 +87,9 @@ func Now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
 func Open(ctx context.Context, c Config) (s *Shop, err error) {
 	if c.CallTimeout <= 0 {
 		c.CallTimeout = DefaultCallTimeout
+	}
+	if c.OrderPatience <= 0 {
+		c.OrderPatience = DefaultOrderPatience
 	}
 	s = &Shop{}
 	defer func() {
@@ -130,7 +134,10 @@ func Open(ctx context.Context, c Config) (s *Shop, err error) {
 	checkout, err := ordersmod.New(ordersmod.Deps{
 		Layer: s.layer, Path: file(orders.Module), Now: Now, NewID: newID, Log: c.Log, Random: mathrand.Float64,
 		Inventory: inventory.NewClient(fromOrders), Pricing: pricing.NewClient(fromOrders), Payments: payments.NewClient(fromOrders),
-	}, ordersmod.Options{Workers: c.Workers, Policy: c.Checkout})
+	}, ordersmod.Options{Workers: c.Workers, Policy: ordersmod.Policy{
+		Patience: c.OrderPatience,
+		Lease:    c.OrderPatience + 2*c.CallTimeout, // it must outlive the patience and a call that began within it
+	}})
 	if err != nil {
 		return s, err
 	}
