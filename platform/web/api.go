@@ -76,7 +76,8 @@ func New(o Options) *API {
 
 	useConventions()
 	config := huma.DefaultConfig("Cutpoint", o.Version)
-	config.Info.Description = "Orders, stock, prices and payments. Amounts are integer minor units."
+	config.Info.Description = introduction
+	config.Tags = []*huma.Tag{{Name: "Orders"}, {Name: "Inventory"}, {Name: "Prices"}, {Name: "Payments"}, {Name: "Test gateway"}, {Name: "Health"}}
 	config.CreateHooks, config.DocsPath, config.OpenAPIPath, config.SchemasPath = nil, "", "", ""
 	config.Components.Schemas = huma.NewMapRegistry("#/components/schemas/", schemaName)
 	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
@@ -88,8 +89,14 @@ func New(o Options) *API {
 	return a
 }
 
-// ServeHTTP implements http.Handler.
-func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.echo.ServeHTTP(w, r) }
+// ServeHTTP implements http.Handler. HEAD is GET whose body the server leaves out (RFC 9110, section 9.3.2).
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodHead {
+		r = r.WithContext(r.Context()) // a copy: the server looks at its own
+		r.Method = http.MethodGet
+	}
+	a.echo.ServeHTTP(w, r)
+}
 
 // Route describes one operation of the API.
 type Route struct {
@@ -102,6 +109,7 @@ type Route struct {
 	Scopes      []string // any of them opens the route; none: no key is needed
 	Status      int      // of success, if not 200
 	Statuses    []int    // further answers that carry the same body
+	Example     any      // a request body that works as it stands
 }
 
 // Handle lays a route. I and O follow huma's rules: fields of I are tagged path, query or header, those of O header, and Body

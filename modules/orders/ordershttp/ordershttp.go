@@ -23,10 +23,14 @@ func Register(a *web.API, s orders.Service) {
 		Scopes: []string{auth.OrdersPlace}, Summary: "Place an order",
 		Description: "Answers 201 when the order is complete, and 202 with Retry-After while it is in progress, or at once with `Prefer: respond-async`. " +
 			"An order that was started and did not complete is answered with the problem and its `order_id`.",
+		Example: orders.Draft{
+			Basket: mugs(), Customer: orders.Customer{Email: "ada@example.com"}, Payment: orders.Instrument{Token: "pm_card_visa"},
+		},
 	}, f.place)
 	web.Handle(a, web.Route{
 		Method: http.MethodPost, Path: "/v1/quotes", ID: "quote", Tag: tag, Scopes: []string{auth.OrdersPlace},
 		Summary: "Price an order without placing it", Description: "Nothing is held. The body is that of an order, of which customer and payment may be left out.",
+		Example: mugs(),
 	}, f.quote)
 	web.Handle(a, web.Route{
 		Method: http.MethodGet, Path: "/v1/orders", ID: "list-orders", Tag: tag, Scopes: readers(), Summary: "List orders, newest first",
@@ -44,6 +48,11 @@ func Register(a *web.API, s orders.Service) {
 		Scopes: []string{auth.OrdersManage}, Summary: "Cancel an order",
 		Description: "Gives money back, then stock. Answers 202 while that is in progress.",
 	}, f.cancel)
+}
+
+// mugs is what the examples order.
+func mugs() orders.Basket {
+	return orders.Basket{Currency: "EUR", Lines: []orders.Line{{SKU: "MUG-1", Quantity: 2}}}
 }
 
 // readers are the scopes that may read orders: all of them, or with orders:place alone those that the key placed.
