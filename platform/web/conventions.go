@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -92,13 +93,19 @@ func (m Matched) IfVersion() (int64, error) {
 	case "*":
 		return revision.Any, nil
 	}
-	number, _, _ := strings.Cut(strings.Trim(tag, `"`), ".")
-	version, err := strconv.ParseInt(number, 10, 64)
-	if err != nil || version <= 0 || tag[0] != '"' {
-		return 0, revision.ErrStale.Saying("If-Match %s is not an ETag of this resource", tag)
+	parts := ourTag.FindStringSubmatch(tag)
+	if parts == nil {
+		return 0, revision.ErrStale.Saying("If-Match %.80s is not an ETag of this resource", tag)
+	}
+	version, err := strconv.ParseInt(parts[1], 10, 64)
+	if err != nil {
+		return 0, revision.ErrStale // more versions than there ever are
 	}
 	return version, nil
 }
+
+// ourTag is what ETag makes. A weak tag is none: If-Match compares strongly (RFC 9110, section 13.1.1).
+var ourTag = regexp.MustCompile(`^"([1-9][0-9]*)(\.-?[0-9]+)*"$`)
 
 // ETag names a version of a resource, with the version of what is shown beside it, if that changes on its own: a writer is
 // held to the first, a cache to both.
@@ -122,7 +129,7 @@ func (q PageQuery) After(list ...any) (string, error) {
 	if q.Cursor == "" {
 		return "", nil
 	}
-	raw, err := base64.RawURLEncoding.DecodeString(q.Cursor)
+	raw, err := cursorEncoding.DecodeString(q.Cursor)
 	if err != nil || len(raw) < cursorSum {
 		return "", ErrCursor
 	}
@@ -148,15 +155,17 @@ func NewPage[T any](data []T, more bool, key func(T) string, list ...any) Page[T
 	}
 	if more && len(data) > 0 {
 		k := key(data[len(data)-1])
-		p.NextCursor = base64.RawURLEncoding.EncodeToString([]byte(checksum(list, k) + k))
+		p.NextCursor = cursorEncoding.EncodeToString([]byte(checksum(list, k) + k))
 	}
 	return p
 }
 
 const cursorSum = 8 // bytes of checksum before the key
 
+var cursorEncoding = base64.RawURLEncoding.Strict()
+
 // checksum finds damage and mix-ups. It is no secret: a cursor grants nothing that the list does not.
 func checksum(list []any, key string) string {
-	sum := sha256.Sum256(fmt.Append(nil, list, "\x00", key))
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q", list, key))
 	return string(sum[:cursorSum])
 }

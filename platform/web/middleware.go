@@ -64,8 +64,8 @@ func validTraceparent(s string) bool {
 	if len(s) != 55 || s[:3] != "00-" || s[35] != '-' || s[52] != '-' {
 		return false
 	}
-	hex := strings.ReplaceAll(s, "-", "")
-	return strings.Trim(hex, "0123456789abcdef") == "" && strings.Trim(s[3:35], "0") != "" && strings.Trim(s[36:52], "0") != ""
+	trace, span, flags := s[3:35], s[36:52], s[53:]
+	return strings.Trim(trace+span+flags, "0123456789abcdef") == "" && strings.Trim(trace, "0") != "" && strings.Trim(span, "0") != ""
 }
 
 // recover turns a panic of a handler into a problem of this request alone.

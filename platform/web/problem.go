@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -127,14 +128,15 @@ func newProblem(status int, code, detail string) *Problem {
 }
 
 // useConventions makes huma speak of its own errors, of validation above all, in problems, and describe lists as lists, never as
-// null. These are settings of the library, not of one API, and always the same ones.
-func useConventions() {
+// null. These are settings of the library, not of one API, and always the same ones: they are made once, since an API may serve
+// already when the next one is made.
+var useConventions = sync.OnceFunc(func() {
 	huma.DefaultArrayNullable = false
 	huma.NewError = func(status int, detail string, errs ...error) huma.StatusError {
 		return validationProblem(nil, status, detail, errs...)
 	}
 	huma.NewErrorWithContext = validationProblem
-}
+})
 
 func validationProblem(hc huma.Context, status int, detail string, errs ...error) huma.StatusError {
 	for _, err := range errs {
@@ -143,11 +145,13 @@ func validationProblem(hc huma.Context, status int, detail string, errs ...error
 			return p
 		}
 	}
+	if status == http.StatusInternalServerError && detail == "cannot read request body" {
+		status = http.StatusBadRequest // the client broke off, or its chunks are damaged
+	}
 	p := newProblem(status, codeOf(status), detail)
 	for _, err := range errs {
 		if d, ok := err.(huma.ErrorDetailer); ok {
-			e := d.ErrorDetail() // its Value may be a secret: it is not repeated
-			p.Errors = append(p.Errors, fault.Detail{Pointer: pointer(e.Location), Code: detailCode(e.Message), Detail: e.Message})
+			p.Errors = append(p.Errors, detailOf(d.ErrorDetail()))
 		}
 	}
 	if status == http.StatusBadRequest && len(p.Errors) > 0 {
@@ -182,14 +186,30 @@ func codeOf(status int) string {
 	}
 }
 
+// detailOf says what is wrong where, and never with what: the value may be a secret. Where a member is missing, it points
+// at the object that lacks it.
+func detailOf(e *huma.ErrorDetail) fault.Detail {
+	message := e.Message
+	if before, _, found := strings.Cut(message, ": "); found && e.Location != "body" {
+		message = before // after the colon, parsers of addresses and formats repeat what they were given
+	}
+	if strings.HasPrefix(message, "json: ") {
+		message = "a value does not fit its type"
+	}
+	return fault.Detail{Pointer: pointer(e.Location), Code: detailCode(message), Detail: message}
+}
+
 // pointer turns huma's "body.lines[0].quantity" into the JSON pointer "/lines/0/quantity" (RFC 6901), and "query.limit" into
-// "query/limit".
+// "query/limit". A dot in the name of a member can't be told from one between two.
 func pointer(location string) string {
-	p := strings.NewReplacer(".", "/", "[", "/", "]", "").Replace(location)
+	p := strings.NewReplacer("~", "~0", "/", "~1", ".", "/", "[", "/", "]", "").Replace(location)
 	if p == "body" {
 		return ""
 	}
-	return strings.TrimPrefix(p, "body")
+	if inBody, ok := strings.CutPrefix(p, "body/"); ok {
+		return "/" + inBody
+	}
+	return p
 }
 
 func detailCode(message string) string {

@@ -40,7 +40,11 @@ func Listen(addr string, a *API) (*Server, error) {
 		},
 		served: make(chan error, 1),
 	}
-	go func() { s.served <- s.http.Serve(l) }()
+	go func() {
+		if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			s.served <- err
+		}
+	}()
 	return s, nil
 }
 

@@ -1,0 +1,7 @@
+package web
+
+// What the fuzz tests need to see.
+var (
+	ValidTraceparent = validTraceparent
+	Pointer          = pointer
+)
