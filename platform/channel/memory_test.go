@@ -305,6 +305,7 @@ func TestCancelledReceive(t *testing.T) {
 		var left atomic.Int64
 		left.Store(messages)
 		over, allRead := context.WithCancel(t.Context())
+		defer allRead()
 		var group sync.WaitGroup
 		for range readers {
 			group.Go(func() {
