@@ -170,8 +170,8 @@ func problem(t testing.TB, w *httptest.ResponseRecorder) (p web.Problem) {
 	if p.CorrelationID == "" || p.CorrelationID != w.Header().Get("X-Correlation-ID") {
 		t.Errorf("correlation id %q, header %q", p.CorrelationID, w.Header().Get("X-Correlation-ID"))
 	}
-	if strings.Contains(w.Body.String(), "secret") {
-		t.Errorf("a secret is told: %s", w.Body)
+	if strings.Contains(w.Body.String(), "secret") || strings.Contains(w.Body.String(), "Go struct") {
+		t.Errorf("it tells too much: %s", w.Body)
 	}
 	return p
 }
