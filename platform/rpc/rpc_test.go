@@ -394,40 +394,28 @@ func TestLate(t *testing.T) {
 
 func TestBackPressure(t *testing.T) {
 	bothLayers(t, func(t *testing.T, o channel.MemoryOptions) {
-		o.Capacity = 2
-		gate := make(chan struct{})
-		running := make(chan struct{})
-		f := serve(t, o, rpc.ServerOptions{Workers: 1}, func(s *rpc.Server) {
-			rpc.Handle(s, ask, func(_ context.Context, r flat) (flat, error) { running <- struct{}{}; <-gate; return r, nil })
+		synctest.Test(t, func(t *testing.T) {
+			o.Capacity = 2
+			gate := make(chan struct{})
+			f := serve(t, o, rpc.ServerOptions{Workers: 1}, func(s *rpc.Server) {
+				rpc.Handle(s, ask, func(_ context.Context, r flat) (flat, error) { <-gate; return r, nil })
+			})
+			results := make(chan error, 3)
+			for range 3 { // one runs, two are queued
+				go func() { _, err := ask.Call(t.Context(), f.Caller, flat{}); results <- err }()
+				synctest.Wait()
+			}
+			begin := time.Now()
+			if _, err := ask.Call(t.Context(), f.Caller, flat{}); !isFault(err, channel.ErrFull, fault.NotExecuted) || time.Since(begin) > 0 {
+				t.Errorf("over capacity: %v after %v", err, time.Since(begin))
+			}
+			close(gate)
+			for range 3 {
+				if err := <-results; err != nil {
+					t.Error(err)
+				}
+			}
 		})
-		results := make(chan error)
-		for range 3 {
-			go func() { _, err := ask.Call(t.Context(), f.Caller, flat{}); results <- err }()
-		}
-		<-running
-		full := errors.New("never")
-		for range 2 { // one of these fills the queue where the third caller was slow; none is accepted over capacity
-			ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
-			_, full = ask.Call(ctx, f.Caller, flat{})
-			cancel()
-		}
-		if !isFault(full, channel.ErrFull, fault.NotExecuted) && !errors.Is(full, rpc.ErrNoAnswer) {
-			t.Fatalf("over capacity: %v", full)
-		}
-		close(gate)
-		go func() {
-			for range running {
-			}
-		}()
-		for range 3 {
-			if err := <-results; err != nil && !errors.Is(err, channel.ErrFull) {
-				t.Error(err)
-			}
-		}
-		if err := f.Stop(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		close(running)
 	})
 }
 
