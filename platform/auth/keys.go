@@ -69,7 +69,7 @@ func (k *Keys) NewSecret() (string, error) {
 }
 
 // Add stores a key for a secret that NewSecret, or somebody who knows what they do, made up. Adding a secret again returns the
-// key that it has. Errors say which scope is unknown, or that the secret is too short.
+// key that it has. Errors say which scope is unknown, or that the secret is too short, or was revoked.
 func (k *Keys) Add(ctx context.Context, name, secret string, scopes []string) (Key, error) {
 	if len(secret) < 16 {
 		return Key{}, errors.New("a key's secret needs at least 16 characters")
@@ -84,8 +84,11 @@ func (k *Keys) Add(ctx context.Context, name, secret string, scopes []string) (K
 		return tx.Exec("INSERT INTO keys (id, name, hint, digest, scopes, created_at, revoked_at) VALUES (?, ?, ?, ?, ?, ?, 0)",
 			key.ID, key.Name, key.Hint, digest(secret), strings.Join(scopes, " "), store.Micros(key.CreatedAt)).Error
 	})
-	if errors.Is(err, gorm.ErrDuplicatedKey) {
-		return k.find(ctx, "digest = ?", digest(secret))
+	if !errors.Is(err, gorm.ErrDuplicatedKey) {
+		return key, err
+	}
+	if key, err = k.find(ctx, "digest = ?", digest(secret)); err == nil && !key.RevokedAt.IsZero() {
+		err = fmt.Errorf("the key %s... was revoked: take another secret", key.Hint)
 	}
 	return key, err
 }

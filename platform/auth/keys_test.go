@@ -89,6 +89,14 @@ func TestAdd(t *testing.T) {
 			_, err := k.Add(t.Context(), "x", secret+"x", []string{auth.Ops, "orders:fly"})
 			return err
 		},
+		"revoked secret": func() error {
+			gone := add(t, k, "gone", "a secret that was revoked")
+			if _, err := k.Revoke(t.Context(), gone.ID); err != nil {
+				t.Fatal(err)
+			}
+			_, err := k.Add(t.Context(), "back", "a secret that was revoked", nil)
+			return err
+		},
 		"short secret": func() error { _, err := k.Add(t.Context(), "x", "0123456789abcde", nil); return err },
 	} {
 		if err := add(); err == nil || strings.Contains(err.Error(), secret) || name == "unknown scope" && !strings.Contains(err.Error(), "orders:fly") {

@@ -37,7 +37,8 @@ func TestIdempotencyKey(t *testing.T) {
 		k, _ := web.Keyed{IdempotencyKey: "k"}.Key(ctx, operation, request)
 		return k.Digest
 	}
-	if digest("a", "x") != digest("a", "x") || digest("a", "x") == digest("b", "x") || digest("a", "x") == digest("a", "y") {
+	first, repeat := digest("a", "x"), digest("a", "x")
+	if first != repeat || first == digest("b", "x") || first == digest("a", "y") {
 		t.Error("the digest is not of operation and request")
 	}
 }

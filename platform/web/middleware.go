@@ -2,6 +2,8 @@ package web
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/hex"
 	"fmt"
 	"net/http"
 	"runtime/debug"
@@ -32,14 +34,13 @@ func (a *API) correlate(next echo.HandlerFunc) echo.HandlerFunc {
 			correlation = a.options.NewID("cor")
 		}
 		c.Response().Header().Set(correlationHeader, correlation)
-		h := channel.Header{CorrelationID: correlation}
-		if tp := r.Header.Get("traceparent"); validTraceparent(tp) {
-			h.Traceparent = tp
-			if ts := r.Header.Get("tracestate"); len(ts) <= 512 {
-				h.Tracestate = ts
-			}
-			c.Response().Header().Set("traceparent", tp)
+		h := channel.Header{CorrelationID: correlation, Traceparent: r.Header.Get("traceparent")}
+		if !validTraceparent(h.Traceparent) {
+			h.Traceparent = newTraceparent()
+		} else if ts := r.Header.Get("tracestate"); len(ts) <= 512 {
+			h.Tracestate = ts
 		}
+		c.Response().Header().Set("traceparent", h.Traceparent)
 		ctx := context.WithValue(channel.WithHeader(r.Context(), h), pathKey{}, r.URL.Path)
 		c.SetRequest(r.WithContext(ctx))
 		return next(c)
@@ -66,6 +67,13 @@ func validTraceparent(s string) bool {
 	}
 	trace, span, flags := s[3:35], s[36:52], s[53:]
 	return strings.Trim(trace+span+flags, "0123456789abcdef") == "" && strings.Trim(trace, "0") != "" && strings.Trim(span, "0") != ""
+}
+
+// newTraceparent begins a trace that nobody has asked to be sampled.
+func newTraceparent() string {
+	var b [24]byte
+	_, _ = rand.Read(b[:]) // never fails: it ends the program instead
+	return "00-" + hex.EncodeToString(b[:16]) + "-" + hex.EncodeToString(b[16:]) + "-00"
 }
 
 // recover turns a panic of a handler into a problem of this request alone.

@@ -299,9 +299,12 @@ func TestCorrelation(t *testing.T) {
 			t.Errorf("the handler saw %+v", h)
 		}
 	}
-	w := f.serve(request("POST", "/v1/things", valid, "traceparent: 00-junk", "tracestate: v=1"))
-	if f.seen.Traceparent != "" || f.seen.Tracestate != "" || w.Header().Get("traceparent") != "" {
-		t.Errorf("a damaged trace context went on: %+v", f.seen)
+	made := regexp.MustCompile(`^00-[0-9a-f]{32}-[0-9a-f]{16}-00$`)
+	for _, damaged := range []string{"", "00-junk"} {
+		w := f.serve(request("POST", "/v1/things", valid, "traceparent: "+damaged, "tracestate: v=1"))
+		if got := w.Header().Get("traceparent"); !made.MatchString(got) || f.seen.Traceparent != got || f.seen.Tracestate != "" {
+			t.Errorf("traceparent %q: answered %q, the handler saw %+v", damaged, got, f.seen)
+		}
 	}
 }
 
