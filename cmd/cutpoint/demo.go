@@ -33,7 +33,7 @@ func (c *demoCommand) Run(ctx context.Context, t terminal) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, done()) }()
-	bar := progress(t.err, int64(c.Orders), "placing orders")
+	bar := progress(t.err, int64(c.Orders), "placing orders", "orders")
 	run := placeRun(c.Concurrency)
 	run.Shop, run.Orders, run.Progress = shop, c.Orders, func() { _ = bar.Add(1) }
 	result := run.Do(ctx)
@@ -125,7 +125,7 @@ func (c *loadCommand) Run(ctx context.Context, t terminal) (err error) {
 		if run.Orders = c.Orders; c.Orders == 0 {
 			run.Duration = c.Duration
 		}
-		bar := progress(t.err, -1, fmt.Sprintf("%d customers", concurrency))
+		bar := progress(t.err, -1, fmt.Sprintf("%d customers", concurrency), "orders")
 		run.Progress = func() { _ = bar.Add(1) }
 		r.Runs = append(r.Runs, run.Do(ctx))
 		_ = bar.Finish()

@@ -40,7 +40,7 @@ func (c *importCommand) Run(ctx context.Context, t terminal) (err error) {
 	if err != nil {
 		return err
 	}
-	bar := progress(t.err, info.Size(), "importing")
+	bar := progress(t.err, info.Size(), "importing", "")
 	lines, err := catalogue.Read(c.File, io.TeeReader(f, bar))
 	if err != nil {
 		return fmt.Errorf("%s: %w", c.File, err)

@@ -92,8 +92,9 @@ func ownShop(ctx context.Context, connections int) (c *client.Client, dir string
 	return c, dir, done, seed(ctx, c)
 }
 
-// progress is a bar on a terminal, and nothing elsewhere. A total of -1 shows a spinner.
-func progress(w io.Writer, total int64, what string) *progressbar.ProgressBar {
+// progress is a bar on a terminal, and nothing elsewhere. It counts units, or bytes if the unit is "". A total of -1 shows a
+// spinner.
+func progress(w io.Writer, total int64, what, unit string) *progressbar.ProgressBar {
 	f, ok := w.(*os.File)
 	visible := ok && term.IsTerminal(int(f.Fd()))
 	return progressbar.NewOptions64(total,
@@ -102,7 +103,8 @@ func progress(w io.Writer, total int64, what string) *progressbar.ProgressBar {
 		progressbar.OptionSetDescription(what),
 		progressbar.OptionShowCount(),
 		progressbar.OptionShowIts(),
-		progressbar.OptionSetItsString("orders"),
+		progressbar.OptionSetItsString(unit),
+		progressbar.OptionShowBytes(unit == ""),
 		progressbar.OptionClearOnFinish(),
 	)
 }
