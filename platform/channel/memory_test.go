@@ -25,7 +25,7 @@ func numbered(n int) channel.Message {
 	return channel.Message{Header: channel.Header{ID: channel.ID{Process: 1, Number: uint64(n)}}, Body: n}
 }
 
-func layer(t testing.TB, o channel.MemoryOptions) (*channel.Memory, channel.Listener) {
+func layer(t testing.TB, o channel.Options) (*channel.Memory, channel.Listener) {
 	t.Helper()
 	l := channel.NewMemory(o)
 	r, err := l.Listen(name)
@@ -58,7 +58,7 @@ func stats(t testing.TB, l channel.Layer, of string) channel.Stats {
 func TestOrder(t *testing.T) {
 	t.Run("first in, first out, whatever is sent and read in between", func(t *testing.T) {
 		rapid.Check(t, func(t *rapid.T) {
-			l := channel.NewMemory(channel.MemoryOptions{Capacity: rapid.IntRange(1, 20).Draw(t, "capacity")})
+			l := channel.NewMemory(channel.Options{Capacity: rapid.IntRange(1, 20).Draw(t, "capacity")})
 			defer l.Close()
 			r, _ := l.Listen(name)
 			var want []int
@@ -83,7 +83,7 @@ func TestOrder(t *testing.T) {
 	})
 	t.Run("the longest waiter is served first", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			l, r := layer(t, channel.MemoryOptions{})
+			l, r := layer(t, channel.Options{})
 			var got [5]any
 			for i := range got {
 				go func() {
@@ -106,7 +106,7 @@ func TestOrder(t *testing.T) {
 func TestCapacity(t *testing.T) {
 	t.Run("fifty senders, capacity five: exactly five get in", func(t *testing.T) {
 		for range 20 {
-			l, _ := layer(t, channel.MemoryOptions{Capacity: 5})
+			l, _ := layer(t, channel.Options{Capacity: 5})
 			var accepted, full atomic.Int64
 			var senders sync.WaitGroup
 			start := make(chan struct{})
@@ -132,7 +132,7 @@ func TestCapacity(t *testing.T) {
 		}
 	})
 	t.Run("the first pattern that matches counts", func(t *testing.T) {
-		l := channel.NewMemory(channel.MemoryOptions{Capacity: 3, Capacities: []channel.CapacityOption{{"stock.*", 1}, {"*", 2}}})
+		l := channel.NewMemory(channel.Options{Capacity: 3, Capacities: []channel.CapacityOption{{"stock.*", 1}, {"*", 2}}})
 		defer l.Close()
 		for to, capacity := range map[string]int{name: 1, "price.request": 2} {
 			for i := range capacity + 1 {
@@ -144,7 +144,7 @@ func TestCapacity(t *testing.T) {
 	})
 	t.Run("expired messages do not count", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			l, r := layer(t, channel.MemoryOptions{Capacity: 3, Expiry: time.Hour})
+			l, r := layer(t, channel.Options{Capacity: 3, Expiry: time.Hour})
 			short := numbered(1)
 			short.Header.Deadline = time.Now().Add(time.Minute)
 			send(t, l, numbered(0))
@@ -172,7 +172,7 @@ func TestCapacity(t *testing.T) {
 
 func TestExpiry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l, r := layer(t, channel.MemoryOptions{Expiry: time.Minute})
+		l, r := layer(t, channel.Options{Expiry: time.Minute})
 		early := numbered(1)
 		early.Header.Deadline = time.Now().Add(time.Second)
 		late := numbered(2)
@@ -212,7 +212,7 @@ func TestExpiry(t *testing.T) {
 }
 
 func TestNoReceiver(t *testing.T) {
-	l := channel.NewMemory(channel.MemoryOptions{})
+	l := channel.NewMemory(channel.Options{})
 	defer l.Close()
 	slot, err := l.OpenReply()
 	if err != nil {
@@ -248,7 +248,7 @@ func TestNoReceiver(t *testing.T) {
 
 func TestListenerClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l, a := layer(t, channel.MemoryOptions{})
+		l, a := layer(t, channel.Options{})
 		b, _ := l.Listen(name)
 		results := make(chan error, 2)
 		for _, r := range []channel.Listener{a, b} {
@@ -268,7 +268,7 @@ func TestListenerClose(t *testing.T) {
 
 func TestCancelledReceive(t *testing.T) {
 	t.Run("consumes nothing when it is cancelled before", func(t *testing.T) {
-		l, r := layer(t, channel.MemoryOptions{})
+		l, r := layer(t, channel.Options{})
 		send(t, l, numbered(1))
 		done := make(chan struct{})
 		close(done)
@@ -281,7 +281,7 @@ func TestCancelledReceive(t *testing.T) {
 	})
 	t.Run("loses nothing that was handed over at the same time", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			l, r := layer(t, channel.MemoryOptions{})
+			l, r := layer(t, channel.Options{})
 			for i := range 20_000 {
 				done, received := make(chan struct{}), false
 				go func() {
@@ -300,7 +300,7 @@ func TestCancelledReceive(t *testing.T) {
 	})
 	t.Run("each message goes to one of many readers who come and go", func(t *testing.T) {
 		const messages, readers = 20_000, 8
-		l, r := layer(t, channel.MemoryOptions{Capacity: messages})
+		l, r := layer(t, channel.Options{Capacity: messages})
 		var seen [messages]atomic.Int32
 		var left atomic.Int64
 		left.Store(messages)
@@ -335,7 +335,7 @@ func TestCancelledReceive(t *testing.T) {
 
 func TestClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l, r := layer(t, channel.MemoryOptions{})
+		l, r := layer(t, channel.Options{})
 		slot, _ := l.OpenReply()
 		defer slot.Release()
 		readers := make(chan error, 3)
@@ -378,7 +378,7 @@ func TestClose(t *testing.T) {
 func TestLayersOfTwoBubbles(t *testing.T) {
 	for range 2 {
 		synctest.Test(t, func(t *testing.T) {
-			l, r := layer(t, channel.MemoryOptions{})
+			l, r := layer(t, channel.Options{})
 			go func() { _ = l.Send(name, numbered(1)) }()
 			if _, err := r.Receive(t.Context().Done()); err != nil {
 				t.Fatal(err)
@@ -397,7 +397,7 @@ func TestNames(t *testing.T) {
 		{"", false}, {".", false}, {".a", false}, {"a.", false}, {"a..b", false}, {"!a", false}, {"a!", false}, {"a!b!c", false},
 		{"a.!b", false}, {"a!.b", false}, {"a b", false}, {"a*", false}, {"a>", false}, {"é", false}, {"a\x00", false}, {"a/b", false},
 	}
-	l := channel.NewMemory(channel.MemoryOptions{})
+	l := channel.NewMemory(channel.Options{})
 	defer l.Close()
 	for _, test := range tests {
 		if err := channel.CheckName(test.name); (err == nil) != test.ok {

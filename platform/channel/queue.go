@@ -1,45 +1,62 @@
 package channel
 
 import (
-	"context"
+	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // queue is one channel of a memory layer: a bounded ring of messages, and the readers who wait for one. Either may be
-// non-empty, never both.
+// non-empty, never both. Messages of a lane that is being handled stand aside, in the lane.
 type queue struct {
+	layer    *Memory
 	name     string
 	capacity int
-	expiry   time.Duration
+	share    *share    // nil: not local
 	waiters  sync.Pool // of *waiter; not shared by layers, so that a layer may live in a synctest bubble
 
 	mu        sync.Mutex
-	ring      []entry // grows up to capacity as it is needed
+	gone      bool // taken out of the layer; look the name up again
+	ring      []entry
 	head, n   int
-	soonest   time.Time // no message in the ring expires before
-	waiting   []*waiter // longest first
+	next      []entry          // freed by their lane: read before the ring
+	lanes     map[string]*lane // those with a message that was received and is not handled yet; the ring has none of theirs
+	inRing    map[string]int   // messages in the ring, by lane
+	depth     int              // messages in ring, next and lanes
+	waiting   []*waiter        // longest first
 	listeners int
-	closed    bool
+	janitor   *time.Timer // drops what expires while nobody reads
+	tidy      time.Time   // when it comes, not after anything expires; zero: it does not
+	drained   chan struct{}
 	figures   Stats
 }
 
 type entry struct {
 	message Message
+	since   time.Time
 	expires time.Time
 }
 
-// waiter is a reader who waits. ready is signalled once, under the queue's lock, when message or err is set.
+// lane holds the messages that wait for the one before them to be handled.
+type lane struct{ waiting []entry }
+
+// waiter is a reader who waits, on one queue or on several. Whoever claims it, by handing over a message or by giving up, is the
+// only one to do so; who hands over sets message or err and signals ready once.
 type waiter struct {
 	listener *listener
+	claimed  atomic.Bool
 	ready    chan struct{}
 	message  Message
 	err      error
 }
 
-func newQueue(name string, capacity int, expiry time.Duration) *queue {
-	q := &queue{name: name, capacity: capacity, expiry: expiry}
+// errGone says that a queue was taken out of its layer in the meantime.
+var errGone = errors.New("gone")
+
+func newQueue(m *Memory, name string) *queue {
+	q := &queue{layer: m, name: name, capacity: m.options.CapacityOf(name)}
 	q.waiters.New = func() any { return &waiter{ready: make(chan struct{}, 1)} }
 	return q
 }
@@ -51,82 +68,167 @@ func (q *queue) put(m *Message) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	switch {
-	case q.closed:
+	case q.gone:
+		return errGone
+	case q.layer.refuses.Load(): // looked at again under the lock, so that Drain and Close miss nothing
 		return ErrClosed
 	case q.listeners == 0 && !m.Header.ReplyTo.IsZero():
 		return ErrNoReceiver
-	case len(q.waiting) > 0: // who looks at the deadline when it wakes
-		w := q.waiting[0]
-		q.waiting = slices.Delete(q.waiting, 0, 1)
-		w.message = *m
-		w.ready <- struct{}{}
+	}
+	var behind *lane
+	if m.Header.Lane != "" {
+		behind = q.lanes[m.Header.Lane]
+	}
+	if behind == nil && q.handOver(m) {
 		q.figures.Sent++
-		q.figures.Received++
 		return nil
 	}
-	if q.n >= q.capacity && passed(q.soonest) {
-		q.dropExpired()
+	if q.depth >= q.capacity && passed(q.tidy) {
+		q.dropExpired(time.Now())
 	}
-	if q.n >= q.capacity {
+	if q.depth >= q.capacity || !q.reserve() {
 		q.figures.Full++
 		return ErrFull
 	}
-	q.push(m)
+	now := time.Now()
+	e := entry{*m, now, now.Add(q.layer.options.Expiry)}
+	if d := m.Header.Deadline; !d.IsZero() && d.Before(e.expires) {
+		e.expires = d
+	}
+	q.depth++
 	q.figures.Sent++
+	if behind != nil {
+		behind.waiting = append(behind.waiting, e)
+	} else {
+		q.push(e)
+	}
+	if q.tidy.IsZero() || e.expires.Before(q.tidy) {
+		q.tidyAt(e.expires)
+	}
 	return nil
 }
 
-func (q *queue) push(m *Message) {
-	expires := time.Now().Add(q.expiry)
-	if d := m.Header.Deadline; !d.IsZero() && d.Before(expires) {
-		expires = d
+// reserve takes a place in the capacity that local channels share.
+func (q *queue) reserve() bool {
+	if q.share == nil {
+		return true
 	}
-	if q.n == 0 || expires.Before(q.soonest) {
-		q.soonest = expires
+	if q.share.used.Add(1) > int64(q.capacity) {
+		q.share.used.Add(-1)
+		return false
 	}
-	if q.n == len(q.ring) {
-		q.grow()
-	}
-	q.ring[(q.head+q.n)%len(q.ring)] = entry{*m, expires}
-	q.n++
+	return true
 }
 
-// grow doubles the ring, up to the capacity.
-func (q *queue) grow() {
-	ring := make([]entry, min(max(2*len(q.ring), 8), q.capacity))
-	for i := range q.n {
-		ring[i] = q.ring[(q.head+i)%len(q.ring)]
-	}
-	q.ring, q.head = ring, 0
-}
-
-// take removes the first message that has not expired.
-func (q *queue) take() (Message, bool) {
-	for q.n > 0 {
-		e := q.ring[q.head]
-		q.ring[q.head] = entry{}
-		q.head = (q.head + 1) % len(q.ring)
-		q.n--
-		if !passed(e.expires) {
-			q.figures.Received++
-			return e.message, true
+// handOver gives a message to the reader who has waited longest, if anybody waits. It looks at the deadline when it wakes.
+func (q *queue) handOver(m *Message) bool {
+	for len(q.waiting) > 0 {
+		w := q.waiting[0]
+		q.waiting = slices.Delete(q.waiting, 0, 1)
+		if !w.claimed.CompareAndSwap(false, true) {
+			continue // another of its channels was faster, or it gave up
 		}
-		q.figures.Expired++
+		q.occupy(m)
+		w.message = *m
+		w.ready <- struct{}{}
+		q.figures.Received++
+		return true
 	}
-	return Message{}, false
+	return false
 }
 
-// dropExpired makes room by removing expired messages wherever they stand.
-func (q *queue) dropExpired() {
-	now := time.Now()
+// occupy marks the lane of a message that goes to a reader.
+func (q *queue) occupy(m *Message) {
+	if m.Header.Lane == "" {
+		return
+	}
+	if q.lanes == nil {
+		q.lanes = map[string]*lane{}
+	}
+	if q.lanes[m.Header.Lane] == nil {
+		q.lanes[m.Header.Lane] = &lane{}
+	}
+}
+
+func (q *queue) push(e entry) {
+	if q.n == len(q.ring) { // grow
+		ring := make([]entry, min(max(2*len(q.ring), 8), q.capacity))
+		for i := range q.n {
+			ring[i] = q.ring[(q.head+i)%len(q.ring)]
+		}
+		q.ring, q.head = ring, 0
+	}
+	q.ring[(q.head+q.n)%len(q.ring)] = e
+	q.n++
+	if name := e.message.Header.Lane; name != "" {
+		if q.inRing == nil {
+			q.inRing = map[string]int{}
+		}
+		q.inRing[name]++
+	}
+}
+
+// first is the message to be read next, or nil.
+func (q *queue) first() *entry {
+	switch {
+	case len(q.next) > 0:
+		return &q.next[0]
+	case q.n > 0:
+		return &q.ring[q.head]
+	default:
+		return nil
+	}
+}
+
+// pop removes the first message. Its lane is left occupied, also when the message is dropped.
+func (q *queue) pop() entry {
+	if len(q.next) > 0 {
+		e := q.next[0]
+		q.next = slices.Delete(q.next, 0, 1)
+		return e
+	}
+	e := q.ring[q.head]
+	q.ring[q.head] = entry{}
+	q.head = (q.head + 1) % len(q.ring)
+	q.n--
+	if name := e.message.Header.Lane; name != "" {
+		q.countRing(name, -1)
+		q.occupy(&e.message)
+		if q.inRing[name] > 0 {
+			q.setAside(name)
+		}
+	}
+	return e
+}
+
+func (q *queue) countRing(name string, n int) {
+	if q.inRing[name] += n; q.inRing[name] == 0 {
+		delete(q.inRing, name)
+	}
+}
+
+// setAside moves the messages of a lane that is now occupied from the ring into the lane.
+func (q *queue) setAside(name string) {
+	l := q.lanes[name]
+	q.keep(func(e entry) bool {
+		if e.message.Header.Lane != name {
+			return true
+		}
+		l.waiting = append(l.waiting, e)
+		return false
+	})
+}
+
+// keep removes from the ring what is not to be kept.
+func (q *queue) keep(which func(entry) bool) {
 	kept := 0
 	for i := range q.n {
 		e := q.ring[(q.head+i)%len(q.ring)]
-		if !e.expires.After(now) {
+		if !which(e) {
+			if name := e.message.Header.Lane; name != "" {
+				q.countRing(name, -1)
+			}
 			continue
-		}
-		if kept == 0 || e.expires.Before(q.soonest) {
-			q.soonest = e.expires
 		}
 		q.ring[(q.head+kept)%len(q.ring)] = e
 		kept++
@@ -134,20 +236,182 @@ func (q *queue) dropExpired() {
 	for i := kept; i < q.n; i++ {
 		q.ring[(q.head+i)%len(q.ring)] = entry{}
 	}
-	q.figures.Expired += uint64(q.n - kept)
 	q.n = kept
 }
 
-// abandon reports whether w was still waiting.
-func (q *queue) abandon(w *waiter) bool {
+// readable drops expired messages from the front and reports whether one is left to be read.
+func (q *queue) readable(now time.Time) bool {
+	for e := q.first(); e != nil; e = q.first() {
+		if e.expires.After(now) {
+			return true
+		}
+		dropped := q.pop()
+		q.left(1)
+		q.figures.Expired++
+		q.free(dropped.message.Header.Lane)
+	}
+	return false
+}
+
+// take removes the first message, which is readable.
+func (q *queue) take(now time.Time) Message {
+	e := q.pop()
+	q.left(1)
+	q.figures.Received++
+	q.figures.Waited += now.Sub(e.since)
+	return e.message
+}
+
+// left gives back the room of messages that are gone, and tells who waits for the last of them.
+func (q *queue) left(n int) {
+	q.depth -= n
+	if q.share != nil {
+		q.share.used.Add(int64(-n))
+	}
+	if q.depth == 0 && q.drained != nil {
+		close(q.drained)
+		q.drained = nil
+	}
+}
+
+// handled lets the next message of a lane be read.
+func (q *queue) handled(name string) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	i := slices.Index(q.waiting, w)
-	if i < 0 {
-		return false
+	q.free(name)
+	q.retire()
+}
+
+func (q *queue) free(name string) {
+	l := q.lanes[name]
+	if l == nil {
+		return
 	}
-	q.waiting = slices.Delete(q.waiting, i, i+1)
-	return true
+	if len(l.waiting) == 0 {
+		delete(q.lanes, name)
+		return
+	}
+	e := l.waiting[0]
+	l.waiting = slices.Delete(l.waiting, 0, 1)
+	if q.handOver(&e.message) {
+		q.left(1)
+		q.figures.Waited += time.Since(e.since)
+		return
+	}
+	q.next = append(q.next, e)
+}
+
+// dropExpired makes room by removing expired messages wherever they stand, and returns when the next one expires.
+func (q *queue) dropExpired(now time.Time) (soonest time.Time) {
+	gone := 0
+	alive := func(e entry) bool {
+		if !e.expires.After(now) {
+			gone++
+			return false
+		}
+		if soonest.IsZero() || e.expires.Before(soonest) {
+			soonest = e.expires
+		}
+		return true
+	}
+	q.keep(alive)
+	for _, l := range q.lanes {
+		l.waiting = slices.DeleteFunc(l.waiting, func(e entry) bool { return !alive(e) })
+	}
+	var freed []string
+	q.next = slices.DeleteFunc(q.next, func(e entry) bool {
+		if alive(e) {
+			return false
+		}
+		freed = append(freed, e.message.Header.Lane)
+		return true
+	})
+	q.figures.Expired += uint64(gone)
+	q.left(gone)
+	for _, name := range freed {
+		q.free(name)
+	}
+	return soonest
+}
+
+// tidyAt lets the janitor come when the next message expires. It is set once for many messages, not for each.
+func (q *queue) tidyAt(t time.Time) {
+	q.tidy = t
+	if q.janitor == nil {
+		q.janitor = time.AfterFunc(time.Until(t), q.clean)
+		return
+	}
+	q.janitor.Reset(time.Until(t))
+}
+
+func (q *queue) clean() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.gone || q.layer.closed.Load() {
+		return
+	}
+	q.tidy = time.Time{}
+	if soonest := q.dropExpired(time.Now()); !soonest.IsZero() {
+		q.tidyAt(soonest)
+	}
+	q.retire()
+}
+
+// retire takes the queue out of its layer if nobody needs it: no message, no reader, no lane.
+func (q *queue) retire() {
+	if q.gone || q.depth > 0 || q.listeners > 0 || len(q.lanes) > 0 {
+		return
+	}
+	q.gone = true
+	if q.janitor != nil {
+		q.janitor.Stop()
+	}
+	q.layer.forget(q)
+}
+
+func (q *queue) flush() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.drop()
+	q.retire()
+}
+
+// drop removes every message that waits. A lane stays occupied until its message is handled.
+func (q *queue) drop() {
+	q.figures.Dropped += uint64(q.depth)
+	for _, e := range q.next {
+		delete(q.lanes, e.message.Header.Lane)
+	}
+	for _, l := range q.lanes {
+		l.waiting = nil
+	}
+	q.ring, q.head, q.n, q.next, q.inRing = nil, 0, 0, nil, nil
+	q.left(q.depth)
+}
+
+// emptied is closed once no message waits.
+func (q *queue) emptied() <-chan struct{} {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.depth == 0 {
+		done := make(chan struct{})
+		close(done)
+		return done
+	}
+	if q.drained == nil {
+		q.drained = make(chan struct{})
+	}
+	return q.drained
+}
+
+func (q *queue) close() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.drop()
+	if q.janitor != nil {
+		q.janitor.Stop()
+	}
+	q.wake(func(*waiter) bool { return true })
 }
 
 // wake ends the wait of those readers whom it is told to.
@@ -156,8 +420,10 @@ func (q *queue) wake(whom func(*waiter) bool) {
 		if !whom(w) {
 			return false
 		}
-		w.err = ErrClosed
-		w.ready <- struct{}{}
+		if w.claimed.CompareAndSwap(false, true) {
+			w.err = ErrClosed
+			w.ready <- struct{}{}
+		}
 		return true
 	})
 }
@@ -166,113 +432,52 @@ func (q *queue) stats() Stats {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	s := q.figures
-	s.Name, s.Depth, s.Capacity = q.name, q.n, q.capacity
+	s.Name, s.Depth, s.Capacity = q.name, q.depth, q.capacity
+	if oldest := q.oldest(); !oldest.IsZero() {
+		s.Oldest = time.Since(oldest)
+	}
 	return s
 }
 
-func (q *queue) close() {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.closed = true
-	q.figures.Expired += uint64(q.n)
-	q.ring, q.head, q.n = nil, 0, 0
-	q.wake(func(*waiter) bool { return true })
+func (q *queue) oldest() (since time.Time) {
+	older := func(e entry) {
+		if since.IsZero() || e.since.Before(since) {
+			since = e.since
+		}
+	}
+	if q.n > 0 {
+		older(q.ring[q.head])
+	}
+	if len(q.next) > 0 {
+		older(q.next[0])
+	}
+	for _, l := range q.lanes {
+		if len(l.waiting) > 0 {
+			older(l.waiting[0])
+		}
+	}
+	return since
 }
 
-func (q *queue) listen() (*listener, error) {
+// join counts a reader in.
+func (q *queue) join() error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.closed {
-		return nil, ErrClosed
+	switch {
+	case q.gone:
+		return errGone
+	case q.layer.closed.Load():
+		return ErrClosed
 	}
 	q.listeners++
-	return &listener{queue: q}, nil
+	return nil
 }
 
-// listener is a declared reader.
-type listener struct {
-	queue  *queue
-	closed bool // under the queue's lock
-}
-
-func (l *listener) Receive(done <-chan struct{}) (Message, error) {
-	for {
-		select {
-		case <-done:
-			return Message{}, context.Canceled
-		default:
-		}
-		m, err := l.next(done)
-		if err != nil {
-			return Message{}, err
-		}
-		if d := m.Header.Deadline; d.IsZero() || !passed(d) {
-			return m, nil
-		}
-		// It was handed over too late: it was never received.
-		l.queue.mu.Lock()
-		l.queue.figures.Received--
-		l.queue.figures.Expired++
-		l.queue.mu.Unlock()
-	}
-}
-
-// next takes the first message that is there, or waits for one.
-func (l *listener) next(done <-chan struct{}) (Message, error) {
-	q := l.queue
-	q.mu.Lock()
-	if q.closed || l.closed {
-		q.mu.Unlock()
-		return Message{}, ErrClosed
-	}
-	if m, ok := q.take(); ok {
-		q.mu.Unlock()
-		return m, nil
-	}
-	w := q.waiters.Get().(*waiter)
-	w.listener = l
-	q.waiting = append(q.waiting, w)
-	q.mu.Unlock()
-
-	if done == nil {
-		<-w.ready // at half the cost of a select
-	} else {
-		select {
-		case <-w.ready:
-		case <-done:
-			if q.abandon(w) {
-				w.listener = nil
-				q.waiters.Put(w)
-				return Message{}, context.Canceled
-			}
-			// A message was handed over in the meantime: take it, or it would be lost.
-			<-w.ready
-		}
-	}
-	m, err := w.message, w.err
-	w.listener, w.message, w.err = nil, Message{}, nil
-	q.waiters.Put(w)
-	return m, err
-}
-
-func (l *listener) Poll() (Message, bool) {
-	q := l.queue
+// remove takes a waiter off the list.
+func (q *queue) remove(w *waiter) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if l.closed && q.listeners > 0 {
-		return Message{}, false
+	if i := slices.Index(q.waiting, w); i >= 0 {
+		q.waiting = slices.Delete(q.waiting, i, i+1)
 	}
-	return q.take()
-}
-
-func (l *listener) Close() {
-	q := l.queue
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if l.closed {
-		return
-	}
-	l.closed = true
-	q.listeners--
-	q.wake(func(w *waiter) bool { return w.listener == l })
 }

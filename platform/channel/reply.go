@@ -12,6 +12,7 @@ type replyTable struct {
 	process uint64
 	limit   int
 	late    atomic.Uint64
+	gaveUp  atomic.Uint64
 
 	mu     sync.Mutex
 	slots  atomic.Pointer[[]*replySlot] // by index; replaced when it grows, never changed in place
@@ -35,7 +36,7 @@ type replySlot struct {
 	mu         sync.Mutex
 	generation uint32
 	answered   bool
-	message    Message
+	body       any
 	waiting    bool
 	deadline   time.Time   // of the wait
 	timer      *time.Timer // calls expire
@@ -82,10 +83,10 @@ func (t *replyTable) all() []*replySlot {
 	return nil
 }
 
-func (t *replyTable) deliver(to ReplyTo, m *Message) {
+func (t *replyTable) deliver(to ReplyTo, body any) {
 	slots := t.all()
 	index := int(uint32(to.Slot)) - 1
-	if to.Process != t.process || index < 0 || index >= len(slots) || !slots[index].answer(uint32(to.Slot>>32), m) {
+	if to.Process != t.process || index < 0 || index >= len(slots) || !slots[index].answer(uint32(to.Slot>>32), body) {
 		t.late.Add(1)
 	}
 }
@@ -94,7 +95,7 @@ func (t *replyTable) stats() Stats {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return Stats{
-		Name: "response." + hexadecimal(t.process), Capacity: t.limit, Depth: len(t.all()) - len(t.free), Late: t.late.Load(),
+		Name: "response." + hexadecimal(t.process), Capacity: t.limit, Depth: len(t.all()) - len(t.free), Late: t.late.Load(), GaveUp: t.gaveUp.Load(),
 	}
 }
 
@@ -117,13 +118,13 @@ func (t *replyTable) close() {
 }
 
 // answer reports whether the answer came in time.
-func (s *replySlot) answer(generation uint32, m *Message) bool {
+func (s *replySlot) answer(generation uint32, body any) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.generation != generation {
 		return false
 	}
-	s.message, s.answered = *m, true
+	s.body, s.answered = body, true
 	s.end()
 	return true
 }
@@ -161,7 +162,7 @@ func (s *replySlot) arm(left time.Duration) {
 
 func (s *replySlot) Address() ReplyTo { return s.address }
 
-func (s *replySlot) Wait(done <-chan struct{}, deadline time.Time) (Message, bool) {
+func (s *replySlot) Wait(done <-chan struct{}, deadline time.Time) (any, bool) {
 	s.mu.Lock()
 	if s.generation == uint32(s.address.Slot>>32) { // not answered yet, and the layer is open
 		s.waiting, s.deadline = true, deadline
@@ -170,7 +171,8 @@ func (s *replySlot) Wait(done <-chan struct{}, deadline time.Time) (Message, boo
 		}
 	} else if !s.answered {
 		s.mu.Unlock()
-		return Message{}, false
+		s.table.gaveUp.Add(1)
+		return nil, false
 	}
 	s.mu.Unlock()
 	if done == nil {
@@ -179,10 +181,14 @@ func (s *replySlot) Wait(done <-chan struct{}, deadline time.Time) (Message, boo
 		select {
 		case <-s.ready:
 		case <-done:
-			return Message{}, false
+			s.table.gaveUp.Add(1)
+			return nil, false
 		}
 	}
-	return s.message, s.answered
+	if !s.answered {
+		s.table.gaveUp.Add(1)
+	}
+	return s.body, s.answered
 }
 
 func (s *replySlot) Release() {
@@ -196,7 +202,7 @@ func (s *replySlot) Release() {
 		}
 	default:
 	}
-	s.answered, s.message = false, Message{}
+	s.answered, s.body = false, nil
 	s.mu.Unlock()
 	s.table.mu.Lock()
 	s.table.free = append(s.table.free, s)

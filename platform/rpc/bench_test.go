@@ -121,7 +121,7 @@ func BenchmarkGoChannel(b *testing.B) {
 	})
 }
 
-func benchServer(b *testing.B, o channel.MemoryOptions) (context.Context, *rpc.Caller) {
+func benchServer(b *testing.B, o channel.Options) (context.Context, *rpc.Caller) {
 	l := channel.NewMemory(o)
 	s := rpc.NewServer(l, "bench", rpc.ServerOptions{})
 	rpc.Handle(s, benchFlat, func(_ context.Context, r flat) (flat, error) { return r, nil })
@@ -141,7 +141,7 @@ func benchServer(b *testing.B, o channel.MemoryOptions) (context.Context, *rpc.C
 }
 
 func BenchmarkFlat(b *testing.B) {
-	ctx, c := benchServer(b, channel.MemoryOptions{})
+	ctx, c := benchServer(b, channel.Options{})
 	callers(b, func() error {
 		_, err := benchFlat.Call(ctx, c, flat{"MUG-1", 2})
 		return err
@@ -149,7 +149,7 @@ func BenchmarkFlat(b *testing.B) {
 }
 
 func BenchmarkNested(b *testing.B) {
-	ctx, c := benchServer(b, channel.MemoryOptions{})
+	ctx, c := benchServer(b, channel.Options{})
 	note := "gift"
 	r := nested{"ord_1", []line{{"MUG-1", 2, &note}, {"SHIRT-1", 1, nil}}, map[string]string{"cart": "c1"}}
 	callers(b, func() error {
@@ -159,7 +159,7 @@ func BenchmarkNested(b *testing.B) {
 }
 
 func BenchmarkStrict(b *testing.B) {
-	ctx, c := benchServer(b, channel.MemoryOptions{Strict: true})
+	ctx, c := benchServer(b, channel.Options{Strict: true})
 	callers(b, func() error {
 		_, err := benchFlat.Call(ctx, c, flat{"MUG-1", 2})
 		return err
@@ -168,7 +168,7 @@ func BenchmarkStrict(b *testing.B) {
 
 // BenchmarkRefused is a call that meets a full channel: it must cost next to nothing, since it comes when there is no time.
 func BenchmarkRefused(b *testing.B) {
-	l := channel.NewMemory(channel.MemoryOptions{})
+	l := channel.NewMemory(channel.Options{})
 	defer l.Close()
 	if _, err := l.Listen("bench.request"); err != nil {
 		b.Fatal(err)

@@ -28,6 +28,7 @@ type Observation struct {
 // Caller is the side of a module from which calls go out. It is safe for concurrent use.
 type Caller struct {
 	layer   channel.Layer
+	encodes bool
 	from    string
 	options CallerOptions
 	process uint64
@@ -39,7 +40,7 @@ func NewCaller(l channel.Layer, from string, o CallerOptions) *Caller {
 	if o.Timeout <= 0 {
 		o.Timeout = DefaultTimeout
 	}
-	return &Caller{layer: l, from: from, options: o, process: channel.NewProcess()}
+	return &Caller{layer: l, encodes: l.Info().Encodes, from: from, options: o, process: channel.NewProcess()}
 }
 
 // header is what goes with a call made in ctx.

@@ -17,12 +17,8 @@ import (
 var (
 	ErrUnknownOperation = fault.New(fault.NotFound, "rpc_unknown_operation", "the module does not offer this operation").WithOutcome(fault.NotExecuted)
 	ErrExpired          = fault.New(fault.Timeout, "rpc_expired", "the deadline passed before the call was started").WithOutcome(fault.NotExecuted)
-	ErrTooLarge         = fault.New(fault.TooLarge, "rpc_too_large", "the message is larger than modules may send").WithOutcome(fault.NotExecuted)
 	ErrNoAnswer         = fault.New(fault.Timeout, "rpc_no_answer", "the module did not answer in time")
 )
-
-// MaxEncoded is the largest encoded request or answer in bytes: 1 MiB less room for headers.
-const MaxEncoded = 1<<20 - 16<<10
 
 // Op is an operation of a module: what is asked with a Req and answered with a Resp. Contracts make them with Define and keep
 // them in package variables; an Op is safe for concurrent use.
@@ -83,7 +79,7 @@ func (op *Op[Req, Resp]) call(ctx context.Context, c *Caller, req Req, now time.
 	}
 	defer slot.Release()
 	h.ReplyTo = slot.Address()
-	body, err := op.request(c.layer, req)
+	body, err := op.request(c.encodes, req)
 	if err != nil {
 		return resp, err
 	}
@@ -99,8 +95,8 @@ func (op *Op[Req, Resp]) call(ctx context.Context, c *Caller, req Req, now time.
 }
 
 // request copies or encodes a request.
-func (op *Op[Req, Resp]) request(l channel.Layer, req Req) (any, error) {
-	if l.Encodes() {
+func (op *Op[Req, Resp]) request(encodes bool, req Req) (any, error) {
+	if encodes {
 		return encode(req)
 	}
 	k := op.calls.Get().(*call[Req, Resp])
@@ -112,8 +108,8 @@ func (op *Op[Req, Resp]) request(l channel.Layer, req Req) (any, error) {
 }
 
 // answer takes a response out of a message.
-func (op *Op[Req, Resp]) answer(m channel.Message) (resp Resp, err error) {
-	switch body := m.Body.(type) {
+func (op *Op[Req, Resp]) answer(answer any) (resp Resp, err error) {
+	switch body := answer.(type) {
 	case *call[Req, Resp]:
 		value, f := body.resp, body.fault
 		op.recycle(body)
@@ -133,7 +129,7 @@ func (op *Op[Req, Resp]) answer(m channel.Message) (resp Resp, err error) {
 	case *fault.Error: // the call met no handler
 		return resp, body
 	default:
-		return resp, fault.ErrInternal.Because(fmt.Errorf("%s answered with a %T", op.name, m.Body))
+		return resp, fault.ErrInternal.Because(fmt.Errorf("%s answered with a %T", op.name, answer))
 	}
 }
 
@@ -156,8 +152,8 @@ func encode(v any) ([]byte, error) {
 	if err != nil {
 		return nil, fault.ErrInternal.WithOutcome(fault.NotExecuted).Because(err)
 	}
-	if len(b) > MaxEncoded {
-		return nil, ErrTooLarge.Saying("the message has %d bytes; modules may send %d", len(b), MaxEncoded)
+	if len(b) > channel.MaxBody { // said here, so that an answer that is too large is one too
+		return nil, channel.ErrTooLarge.Saying("the message has %d bytes; modules may send %d", len(b), channel.MaxBody)
 	}
 	return b, nil
 }

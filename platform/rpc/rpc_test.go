@@ -105,8 +105,8 @@ func seen(ctx context.Context) channelHeader {
 }
 
 // bothLayers runs a test on a layer that hands values over and on one that encodes them.
-func bothLayers(t *testing.T, test func(t *testing.T, o channel.MemoryOptions)) {
-	for name, o := range map[string]channel.MemoryOptions{"plain": {}, "strict": {Strict: true}} {
+func bothLayers(t *testing.T, test func(t *testing.T, o channel.Options)) {
+	for name, o := range map[string]channel.Options{"plain": {}, "strict": {Strict: true}} {
 		t.Run(name, func(t *testing.T) { test(t, o) })
 	}
 }
@@ -118,7 +118,7 @@ type fixture struct {
 }
 
 // serve starts a server with the operations that register adds.
-func serve(t testing.TB, o channel.MemoryOptions, so rpc.ServerOptions, register func(*rpc.Server)) fixture {
+func serve(t testing.TB, o channel.Options, so rpc.ServerOptions, register func(*rpc.Server)) fixture {
 	t.Helper()
 	l := channel.NewMemory(o)
 	s := rpc.NewServer(l, "orders", so)
@@ -136,7 +136,7 @@ func serve(t testing.TB, o channel.MemoryOptions, so rpc.ServerOptions, register
 }
 
 func TestCall(t *testing.T) {
-	bothLayers(t, func(t *testing.T, o channel.MemoryOptions) {
+	bothLayers(t, func(t *testing.T, o channel.Options) {
 		var kept []order // what handlers hold on to
 		var mu sync.Mutex
 		f := serve(t, o, rpc.ServerOptions{}, func(s *rpc.Server) {
@@ -193,7 +193,7 @@ func TestErrors(t *testing.T) {
 		"a neighbour is down":     {channel.ErrNoReceiver, fault.Error{Kind: fault.Unavailable, Code: "channel_no_receiver", Message: channel.ErrNoReceiver.Message, RetryAfter: time.Second}},
 		"a deadline in the body":  {context.DeadlineExceeded, fault.Error{Kind: fault.Timeout, Code: "timeout", Message: fault.ErrTimeout.Message}},
 	}
-	bothLayers(t, func(t *testing.T, o channel.MemoryOptions) {
+	bothLayers(t, func(t *testing.T, o channel.Options) {
 		var next error
 		f := serve(t, o, rpc.ServerOptions{Workers: 1}, func(s *rpc.Server) {
 			rpc.Handle(s, ask, func(context.Context, flat) (flat, error) { return flat{"left behind", 1}, next })
@@ -239,7 +239,7 @@ func isFault(err error, want *fault.Error, outcome fault.Outcome) bool {
 }
 
 func TestPanic(t *testing.T) {
-	bothLayers(t, func(t *testing.T, o channel.MemoryOptions) {
+	bothLayers(t, func(t *testing.T, o channel.Options) {
 		f := serve(t, o, rpc.ServerOptions{Workers: 1}, func(s *rpc.Server) {
 			rpc.Handle(s, ask, func(_ context.Context, r flat) (flat, error) {
 				if r.SKU == "bad" {
@@ -261,7 +261,7 @@ func TestPanic(t *testing.T) {
 
 func TestContext(t *testing.T) {
 	type key struct{}
-	bothLayers(t, func(t *testing.T, o channel.MemoryOptions) {
+	bothLayers(t, func(t *testing.T, o channel.Options) {
 		var first, second channelHeader
 		var value any
 		l := channel.NewMemory(o)
@@ -314,7 +314,7 @@ func TestContext(t *testing.T) {
 }
 
 func TestDeadlines(t *testing.T) {
-	bothLayers(t, func(t *testing.T, o channel.MemoryOptions) {
+	bothLayers(t, func(t *testing.T, o channel.Options) {
 		synctest.Test(t, func(t *testing.T) {
 			gate := make(chan struct{})
 			var started atomic.Int32
@@ -370,7 +370,7 @@ func TestDeadlines(t *testing.T) {
 
 // TestLate has many callers give up at about the time when their answers come: each gets its own answer or none.
 func TestLate(t *testing.T) {
-	bothLayers(t, func(t *testing.T, o channel.MemoryOptions) {
+	bothLayers(t, func(t *testing.T, o channel.Options) {
 		f := serve(t, o, rpc.ServerOptions{Workers: 8}, func(s *rpc.Server) {
 			rpc.Handle(s, ask, func(_ context.Context, r flat) (flat, error) { return r, nil })
 		})
@@ -393,7 +393,7 @@ func TestLate(t *testing.T) {
 }
 
 func TestBackPressure(t *testing.T) {
-	bothLayers(t, func(t *testing.T, o channel.MemoryOptions) {
+	bothLayers(t, func(t *testing.T, o channel.Options) {
 		synctest.Test(t, func(t *testing.T) {
 			o.Capacity = 2
 			gate := make(chan struct{})
@@ -420,7 +420,7 @@ func TestBackPressure(t *testing.T) {
 }
 
 func TestStop(t *testing.T) {
-	bothLayers(t, func(t *testing.T, o channel.MemoryOptions) {
+	bothLayers(t, func(t *testing.T, o channel.Options) {
 		t.Run("drains what was accepted and refuses the rest", func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				gate := make(chan struct{})
@@ -501,7 +501,7 @@ func TestStop(t *testing.T) {
 		})
 	})
 	t.Run("before Start, and Start twice", func(t *testing.T) {
-		l := channel.NewMemory(channel.MemoryOptions{})
+		l := channel.NewMemory(channel.Options{})
 		defer l.Close()
 		s := rpc.NewServer(l, "orders", rpc.ServerOptions{})
 		if err := s.Stop(t.Context()); err != nil {
@@ -550,7 +550,7 @@ func TestRefusedTypes(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			l := channel.NewMemory(channel.MemoryOptions{})
+			l := channel.NewMemory(channel.Options{})
 			defer l.Close()
 			s := rpc.NewServer(l, "orders", rpc.ServerOptions{})
 			err := test.call(t.Context(), rpc.NewCaller(l, "edge", rpc.CallerOptions{}), s)
@@ -574,7 +574,7 @@ func refused[T any](ctx context.Context, c *rpc.Caller, s *rpc.Server) error {
 }
 
 func TestWrongModule(t *testing.T) {
-	l := channel.NewMemory(channel.MemoryOptions{})
+	l := channel.NewMemory(channel.Options{})
 	defer l.Close()
 	s := rpc.NewServer(l, "stock", rpc.ServerOptions{})
 	rpc.Handle(s, ask, func(context.Context, flat) (flat, error) { return flat{}, nil })
@@ -585,25 +585,25 @@ func TestWrongModule(t *testing.T) {
 
 // TestTooLarge is of the layer that encodes: the other one knows no sizes yet.
 func TestTooLarge(t *testing.T) {
-	f := serve(t, channel.MemoryOptions{Strict: true}, rpc.ServerOptions{}, func(s *rpc.Server) {
+	f := serve(t, channel.Options{Strict: true}, rpc.ServerOptions{}, func(s *rpc.Server) {
 		rpc.Handle(s, ask, func(_ context.Context, r flat) (flat, error) {
 			return flat{SKU: strings.Repeat("x", int(r.Quantity))}, nil
 		})
 	})
-	if _, err := ask.Call(t.Context(), f.Caller, flat{SKU: strings.Repeat("x", rpc.MaxEncoded)}); !isFault(err, rpc.ErrTooLarge, fault.NotExecuted) {
+	if _, err := ask.Call(t.Context(), f.Caller, flat{SKU: strings.Repeat("x", channel.MaxBody)}); !isFault(err, channel.ErrTooLarge, fault.NotExecuted) {
 		t.Errorf("request: %v", err)
 	}
-	if _, err := ask.Call(t.Context(), f.Caller, flat{Quantity: rpc.MaxEncoded}); !isFault(err, rpc.ErrTooLarge, fault.Executed) {
+	if _, err := ask.Call(t.Context(), f.Caller, flat{Quantity: channel.MaxBody}); !isFault(err, channel.ErrTooLarge, fault.Executed) {
 		t.Errorf("answer: %v", err)
 	}
-	if _, err := ask.Call(t.Context(), f.Caller, flat{Quantity: rpc.MaxEncoded / 2}); err != nil {
+	if _, err := ask.Call(t.Context(), f.Caller, flat{Quantity: channel.MaxBody / 2}); err != nil {
 		t.Errorf("half of it: %v", err)
 	}
 }
 
 func TestObserve(t *testing.T) {
 	var got []rpc.Observation
-	f := serve(t, channel.MemoryOptions{}, rpc.ServerOptions{}, func(s *rpc.Server) {
+	f := serve(t, channel.Options{}, rpc.ServerOptions{}, func(s *rpc.Server) {
 		rpc.Handle(s, ask, func(_ context.Context, r flat) (flat, error) { return r, nil })
 	})
 	c := rpc.NewCaller(f.Memory, "edge", rpc.CallerOptions{Observe: func(o rpc.Observation) { got = append(got, o) }})

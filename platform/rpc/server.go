@@ -27,6 +27,7 @@ type ServerOptions struct {
 // Server answers the calls to one module with a fixed pool of workers.
 type Server struct {
 	layer    channel.Layer
+	encodes  bool
 	module   string
 	options  ServerOptions
 	handlers map[string]handler
@@ -49,7 +50,7 @@ func NewServer(l channel.Layer, module string, o ServerOptions) *Server {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Server{layer: l, module: module, options: o, handlers: map[string]handler{}}
+	return &Server{layer: l, encodes: l.Info().Encodes, module: module, options: o, handlers: map[string]handler{}}
 }
 
 // Handle registers the function that does an operation. All registrations come before Start.
@@ -211,14 +212,12 @@ func (s *Server) handle(ctx *channel.Handling, m *channel.Message) {
 // fail answers a message that no handler answered.
 func (s *Server) fail(m *channel.Message, f *fault.Error) {
 	var body any = f
-	if s.layer.Encodes() {
+	if s.encodes {
 		body, _ = encode(envelope[struct{}]{Fault: f}) // a fault always encodes
 	}
 	s.reply(m, body)
 }
 
 func (s *Server) reply(m *channel.Message, body any) {
-	s.layer.Reply(m.Header.ReplyTo, channel.Message{
-		Header: channel.Header{Causation: m.Header.ID, CorrelationID: m.Header.CorrelationID}, Body: body,
-	})
+	s.layer.Reply(m.Header.ReplyTo, body)
 }

@@ -107,7 +107,7 @@ func Open(ctx context.Context, c Config) (s *Shop, err error) {
 	if s.auth, s.keys, err = openKeys(ctx, c.Data); err != nil {
 		return s, err
 	}
-	s.layer = channel.NewMemory(channel.MemoryOptions{Capacity: c.Capacity, Strict: c.Strict})
+	s.layer = channel.NewMemory(channel.Options{Capacity: c.Capacity, Strict: c.Strict})
 	caller := func(from string, timeout time.Duration) *rpc.Caller {
 		return rpc.NewCaller(s.layer, from, rpc.CallerOptions{Timeout: timeout, Observe: c.Observe})
 	}

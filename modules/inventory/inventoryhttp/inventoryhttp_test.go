@@ -44,7 +44,7 @@ type client struct {
 
 func newClient(t testing.TB) client {
 	t.Helper()
-	layer := channel.NewMemory(channel.MemoryOptions{Strict: true})
+	layer := channel.NewMemory(channel.Options{Strict: true})
 	m, err := inventorymod.New(inventorymod.Deps{
 		Layer: layer, Path: filepath.Join(t.TempDir(), "inventory.db"), Now: time.Now,
 		NewID: id.NewSource(time.Now, rand.Reader), Log: slog.New(slog.DiscardHandler),

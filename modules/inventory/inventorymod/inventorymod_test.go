@@ -32,7 +32,7 @@ func deps(layer channel.Layer, path string) Deps {
 // start runs the module on a layer that encodes every message and returns how a stranger sees it.
 func start(t testing.TB, path string) (inventory.Service, *Module) {
 	t.Helper()
-	layer := channel.NewMemory(channel.MemoryOptions{Strict: true})
+	layer := channel.NewMemory(channel.Options{Strict: true})
 	m, err := New(deps(layer, path), Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -141,7 +141,7 @@ func TestNew(t *testing.T) {
 
 func TestLifecycle(t *testing.T) {
 	ctx := context.Background()
-	layer := channel.NewMemory(channel.MemoryOptions{})
+	layer := channel.NewMemory(channel.Options{})
 	defer layer.Close()
 	m, err := New(deps(layer, filepath.Join(t.TempDir(), "inventory.db")), Options{Workers: 2})
 	if err != nil {

@@ -36,7 +36,7 @@ type module struct {
 
 func start(t testing.TB, path string, n *neighbours, p ordersmod.Policy) *module {
 	t.Helper()
-	layer := channel.NewMemory(channel.MemoryOptions{Strict: true})
+	layer := channel.NewMemory(channel.Options{Strict: true})
 	now := func() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
 	door, err := ordersmod.New(ordersmod.Deps{
 		Layer: layer, Path: path, Inventory: stock{neighbours: n}, Pricing: prices{neighbours: n}, Payments: till{neighbours: n},

@@ -38,7 +38,7 @@ func deps(layer channel.Layer, dir string) paymentsmod.Deps {
 // start runs the module on a layer that encodes every message, and returns what a stranger sees of it.
 func start(t *testing.T, dir string) (payments.Client, *paymentsmod.Module) {
 	t.Helper()
-	layer := channel.NewMemory(channel.MemoryOptions{Strict: true})
+	layer := channel.NewMemory(channel.Options{Strict: true})
 	m, err := paymentsmod.New(deps(layer, dir), paymentsmod.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -163,7 +163,7 @@ func TestRefund(t *testing.T) {
 }
 
 func TestModule_lifecycle(t *testing.T) {
-	layer := channel.NewMemory(channel.MemoryOptions{Strict: true})
+	layer := channel.NewMemory(channel.Options{Strict: true})
 	defer layer.Close()
 	if _, err := paymentsmod.New(paymentsmod.Deps{Layer: layer, Path: "payments.db"}, paymentsmod.Options{}); err == nil || !strings.Contains(err.Error(), "GatewayPath") {
 		t.Errorf("without a path of the gateway: %v", err)

@@ -32,7 +32,7 @@ func deps(layer channel.Layer, path string) pricingmod.Deps {
 // start runs the module on a layer that encodes every message, and returns what a stranger sees of it.
 func start(t *testing.T, path string) (pricing.Service, *pricingmod.Module) {
 	t.Helper()
-	layer := channel.NewMemory(channel.MemoryOptions{Strict: true})
+	layer := channel.NewMemory(channel.Options{Strict: true})
 	m, err := pricingmod.New(deps(layer, path), pricingmod.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -86,7 +86,7 @@ func TestModule(t *testing.T) {
 }
 
 func TestModule_lifecycle(t *testing.T) {
-	layer := channel.NewMemory(channel.MemoryOptions{Strict: true})
+	layer := channel.NewMemory(channel.Options{Strict: true})
 	defer layer.Close()
 	d := deps(layer, filepath.Join(t.TempDir(), "pricing.db"))
 	if _, err := pricingmod.New(pricingmod.Deps{Layer: layer}, pricingmod.Options{}); err == nil {
