@@ -2,6 +2,7 @@ package channel_test
 
 import (
 	"errors"
+	"runtime"
 	"runtime/pprof"
 	"sync"
 	"testing"
