@@ -19,7 +19,9 @@ package till
 import (
 	"context"
 	"crypto/sha256"
+	"database/sql"
 	"encoding/hex"
+	"errors"
 	"time"
 	"unicode/utf8"
 
@@ -143,9 +145,18 @@ func (t *Till) Payments(ctx context.Context, r payments.PaymentsRequest) (paymen
 	return page, nil
 }
 
-// ofOrder returns an order's payment, or nil.
+// ofOrder returns an order's payment, or nil. Most orders that ask have none yet, and to learn that takes a third of the time
+// that the whole payment would.
 func (t *Till) ofOrder(ctx context.Context, orderID string) (*entry, error) {
-	found, err := find(t.store.Read(ctx), "p.order_id = ?", orderID)
+	db := t.store.Read(ctx)
+	var paymentID string
+	switch err := db.Raw("SELECT id FROM payments WHERE order_id = ?", orderID).Row().Scan(&paymentID); {
+	case errors.Is(err, sql.ErrNoRows):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	found, err := find(db, "p.id = ?", paymentID)
 	if err != nil || len(found) == 0 {
 		return nil, err
 	}
