@@ -28,6 +28,7 @@ type Observation struct {
 // Caller is the side of a module from which calls go out. It is safe for concurrent use.
 type Caller struct {
 	layer   channel.Layer
+	direct  *direct // of a test that measures; mostly nil
 	encodes bool
 	from    string
 	options CallerOptions
@@ -40,7 +41,8 @@ func NewCaller(l channel.Layer, from string, o CallerOptions) *Caller {
 	if o.Timeout <= 0 {
 		o.Timeout = DefaultTimeout
 	}
-	return &Caller{layer: l, encodes: l.Info().Encodes, from: from, options: o, process: channel.NewProcess()}
+	d, _ := l.(*direct)
+	return &Caller{layer: l, direct: d, encodes: l.Info().Encodes, from: from, options: o, process: channel.NewProcess()}
 }
 
 // header is what goes with a call made in ctx.

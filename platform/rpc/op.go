@@ -69,6 +69,9 @@ func (op *Op[Req, Resp]) call(ctx context.Context, c *Caller, req Req, now time.
 	if op.err != nil {
 		return resp, fault.ErrInternal.WithOutcome(fault.NotExecuted).Because(op.err)
 	}
+	if f := directly(c.direct, op); f != nil {
+		return f.call(ctx, req)
+	}
 	h := c.header(ctx, op.name, now)
 	if ctx.Err() != nil || !now.Before(h.Deadline) {
 		return resp, ErrExpired.Because(ctx.Err())

@@ -31,6 +31,7 @@ type Server struct {
 	module   string
 	options  ServerOptions
 	handlers map[string]handler
+	direct   map[string]any // the same without messages, for NewDirect
 	err      error
 
 	mu       sync.Mutex
@@ -50,7 +51,7 @@ func NewServer(l channel.Layer, module string, o ServerOptions) *Server {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Server{layer: l, encodes: l.Info().Encodes, module: module, options: o, handlers: map[string]handler{}}
+	return &Server{layer: l, encodes: l.Info().Encodes, module: module, options: o, handlers: map[string]handler{}, direct: map[string]any{}}
 }
 
 // Handle registers the function that does an operation. All registrations come before Start.
@@ -63,6 +64,9 @@ func Handle[Req, Resp any](s *Server, op *Op[Req, Resp], do func(context.Context
 		s.err = errors.Join(s.err, fmt.Errorf("operation %s is not of module %s", op.name, s.module))
 		return
 	}
+	s.direct[op.name] = function[Req, Resp](func(ctx context.Context, req Req) (Resp, *fault.Error) {
+		return invoke(ctx, s, op.name, do, req)
+	})
 	s.handlers[op.name] = func(ctx context.Context, s *Server, m *channel.Message) (any, error) {
 		switch body := m.Body.(type) {
 		case *call[Req, Resp]:
@@ -123,6 +127,7 @@ func (s *Server) Start(ctx context.Context) error {
 	}
 	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s.listener, s.cancel, s.idle = l, cancel, make(chan struct{})
+	serve(s.layer, s.direct)
 	var workers sync.WaitGroup
 	for range s.options.Workers {
 		workers.Go(func() { s.work(base, l) })
@@ -145,6 +150,7 @@ func (s *Server) Stop(ctx context.Context) error {
 	if listener == nil {
 		return nil
 	}
+	leave(s.layer, s.direct)
 	listener.Close() // from now on calls are refused with ErrNoReceiver, and workers find no more than what is queued
 	select {
 	case <-idle:
