@@ -16,11 +16,11 @@ import (
 type configFile map[string]any
 
 func loadConfig(r io.Reader) (kong.Resolver, error) {
-	c := configFile{}
+	var c map[string]any // not yet a configFile: the decoder would make the mappings inside it of the same type
 	if err := yaml.NewDecoder(r).Decode(&c); err != nil && !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("not a YAML mapping of flag names to values: %w", err)
 	}
-	return c, nil
+	return configFile(c), nil
 }
 
 // Validate implements kong.Resolver: a key that is no flag of any command is an error.

@@ -351,6 +351,10 @@ func TestRun(t *testing.T) {
 		"an address in no use":      {[]string{"serve", "--demo", "--addr", "127.0.0.1:99999", "--data", t.TempDir()}, 1, "serve HTTP"},
 		"a bad log level":           {[]string{"serve", "--demo", "--log-level", "loud", "--data", t.TempDir()}, 1, "use debug, info, warn or error"},
 		"a short demo key":          {[]string{"serve", "--demo", "--demo-key", "short", "--data", t.TempDir()}, 1, "at least 16 characters"},
+		"room for no module":        {[]string{"serve", "--demo", "--module-capacity", "payment=5", "--data", t.TempDir()}, 1, `capacity of "payment": there is no such module, only inventory, pricing, payments, orders`},
+		"no room for a module":      {[]string{"serve", "--demo", "--module-capacity", "orders=5,payments=0", "--data", t.TempDir()}, 1, "capacity of payments: at least 1 is needed, not 0"},
+		"nobody at work":            {[]string{"serve", "--demo", "--module-workers", "payments=-1", "--data", t.TempDir()}, 1, "workers of payments: at least 1 is needed, not -1"},
+		"workers without a number":  {[]string{"serve", "--demo", "--module-workers", "payments", "--data", t.TempDir()}, 2, `expected "<key>=<value>"`},
 		"orders for nobody":         {[]string{"demo", "--orders", "0"}, 1, "at least 1"},
 		"a file of unknown kind":    {[]string{"import", file("c.txt", "x"), "--data", t.TempDir()}, 1, "name the file .csv or .jsonl"},
 		"a scope that is none":      {[]string{"keys", "add", "x", "--scopes", "all:of-it", "--data", t.TempDir()}, 1, "unknown scope"},
@@ -392,6 +396,38 @@ func TestConfigFile(t *testing.T) {
 			run(t.Context(), append([]string{"serve", "--demo", "--config", path, "--data", t.TempDir()}, test.args...), &out, &complaints)
 			if !strings.Contains(complaints.String(), test.want) {
 				t.Errorf("said %q, want %q", complaints.String(), test.want)
+			}
+		})
+	}
+}
+
+func TestModuleFlags(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "cutpoint.yaml")
+	if err := os.WriteFile(path, []byte("module-capacity: {paymentz: 5, ordersz: 7}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, test := range map[string]struct {
+		env  string
+		args []string
+		want []string // modules that are complained of
+	}{
+		"from the file":        {want: []string{"paymentz", "ordersz"}},
+		"from the environment": {env: "inventoriz=9,pricinz=9", want: []string{"inventoriz", "pricinz"}},
+		"from flags":           {args: []string{"--module-capacity", "ada=1", "--module-capacity", "bob=2,eve=3"}, want: []string{"ada", "bob", "eve"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if test.env != "" {
+				t.Setenv("CUTPOINT_MODULE_CAPACITY", test.env)
+			}
+			var out, complaints bytes.Buffer
+			run(t.Context(), append([]string{"serve", "--demo", "--config", path, "--data", t.TempDir()}, test.args...), &out, &complaints)
+			for _, module := range test.want {
+				if !strings.Contains(complaints.String(), `capacity of "`+module+`"`) {
+					t.Errorf("said %q, want a word on %s", complaints.String(), module)
+				}
+			}
+			if got := strings.Count(complaints.String(), "no such module"); got != len(test.want) {
+				t.Errorf("said %q, want %d complaints", complaints.String(), len(test.want))
 			}
 		})
 	}

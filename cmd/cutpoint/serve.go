@@ -20,20 +20,22 @@ import (
 )
 
 type serveCommand struct {
-	Addr            string        `help:"Address to serve HTTP on." default:"127.0.0.1:8080"`
-	Data            string        `help:"Directory of the datastores." default:"data" type:"path"`
-	Demo            bool          `help:"Seed a small catalogue, use the test gateway, and print an API key and a first order to paste."`
-	DemoKey         string        `help:"API key of the demonstration, at least 16 characters; made once for a data directory if not given." placeholder:"KEY"`
-	PaymentProvider string        `help:"Who charges cards: test-gateway, which moves no real money. --demo takes it by itself." enum:",test-gateway" default:""`
-	ChannelCapacity int           `help:"Calls that may wait for a module before more are refused (503 channel_full)." default:"100"`
-	Workers         int           `help:"Calls that a module handles at once." default:"64"`
-	CallTimeout     time.Duration `help:"Longest wait of a module for another one." default:"5s"`
-	RequestTimeout  time.Duration `help:"Deadline of an HTTP request." default:"30s"`
-	BodyLimit       int64         `help:"Largest HTTP request body in bytes." default:"1048576"`
-	OrderPatience   time.Duration `help:"How long POST /v1/orders works on an order before it answers 202." default:"5s"`
-	ShutdownTimeout time.Duration `help:"How long requests under way may take after SIGTERM." default:"30s"`
-	LogLevel        string        `help:"debug, info, warn or error." default:"info"`
-	LogFormat       string        `help:"text or json." default:"text"`
+	Addr            string         `help:"Address to serve HTTP on." default:"127.0.0.1:8080"`
+	Data            string         `help:"Directory of the datastores." default:"data" type:"path"`
+	Demo            bool           `help:"Seed a small catalogue, use the test gateway, and print an API key and a first order to paste."`
+	DemoKey         string         `help:"API key of the demonstration, at least 16 characters; made once for a data directory if not given." placeholder:"KEY"`
+	PaymentProvider string         `help:"Who charges cards: test-gateway, which moves no real money. --demo takes it by itself." enum:",test-gateway" default:""`
+	ChannelCapacity int            `help:"Calls that may wait for a module before more are refused (503 channel_full)." default:"100"`
+	Workers         int            `help:"Calls that a module handles at once. Most wait for a commit that others share, so there are more than processors." default:"64"`
+	ModuleCapacity  map[string]int `help:"Capacity of single modules, payments=50,orders=500 for instance; the others take --channel-capacity." mapsep:"," placeholder:"MODULE=N,..."`
+	ModuleWorkers   map[string]int `help:"Workers of single modules; the others take --workers." mapsep:"," placeholder:"MODULE=N,..."`
+	CallTimeout     time.Duration  `help:"Longest wait of a module for another one." default:"5s"`
+	RequestTimeout  time.Duration  `help:"Deadline of an HTTP request." default:"30s"`
+	BodyLimit       int64          `help:"Largest HTTP request body in bytes." default:"1048576"`
+	OrderPatience   time.Duration  `help:"How long POST /v1/orders works on an order before it answers 202." default:"5s"`
+	ShutdownTimeout time.Duration  `help:"How long requests under way may take after SIGTERM." default:"30s"`
+	LogLevel        string         `help:"debug, info, warn or error." default:"info"`
+	LogFormat       string         `help:"text or json." default:"text"`
 }
 
 // Run serves until ctx is done, then answers what was accepted and stops.
@@ -48,9 +50,8 @@ func (c *serveCommand) Run(ctx context.Context, t terminal) (err error) {
 	useAllProcessors()
 	s, err := shop.Open(ctx, shop.Config{
 		Data: c.Data, Version: version(), Log: log,
-		Capacity: c.ChannelCapacity, Workers: c.Workers, CallTimeout: c.CallTimeout,
-		RequestTimeout: c.RequestTimeout, BodyLimit: c.BodyLimit,
-		OrderPatience: c.OrderPatience,
+		Capacity: c.ChannelCapacity, Workers: c.Workers, ModuleCapacity: c.ModuleCapacity, ModuleWorkers: c.ModuleWorkers,
+		CallTimeout: c.CallTimeout, RequestTimeout: c.RequestTimeout, BodyLimit: c.BodyLimit, OrderPatience: c.OrderPatience,
 	})
 	if err != nil {
 		return err

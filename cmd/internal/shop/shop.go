@@ -53,18 +53,24 @@ type Config struct {
 	Log            *slog.Logger
 	Capacity       int                   // calls that may wait for a module; channel.DefaultCapacity
 	Workers        int                   // calls that a module handles at once; rpc.DefaultWorkers
+	ModuleCapacity map[string]int        // the same for single modules, by name; the others take Capacity
+	ModuleWorkers  map[string]int        // the others take Workers
 	CallTimeout    time.Duration         // longest wait of a module for another one; DefaultCallTimeout
 	RequestTimeout time.Duration         // deadline of an HTTP request; web.DefaultRequestTimeout
 	BodyLimit      int64                 // bytes of an HTTP request body; web.DefaultBodyLimit
 	OrderPatience  time.Duration         // how long a request works on its order before it answers "in progress"; DefaultOrderPatience
 	Strict         bool                  // modules exchange encoded messages, as if they were apart
 	Observe        func(rpc.Observation) // told of every call between modules
+
+	// Layer, if not nil, is given the layer of the shop and returns the one that modules are put on, for tests: to fail, to hold
+	// messages back, to do without boundaries.
+	Layer func(channel.Layer) channel.Layer
 }
 
 // Shop is a running shop with all four modules.
 type Shop struct {
 	lock    *os.File
-	layer   *channel.Memory
+	layer   channel.Layer
 	auth    *store.Store
 	keys    *auth.Keys
 	modules []module // in the order of starting
@@ -107,26 +113,28 @@ func Open(ctx context.Context, c Config) (s *Shop, err error) {
 	if s.auth, s.keys, err = openKeys(ctx, c.Data); err != nil {
 		return s, err
 	}
-	s.layer = channel.NewMemory(channel.Options{Capacity: c.Capacity, Strict: c.Strict})
+	if s.layer, err = c.newLayer(); err != nil {
+		return s, err
+	}
 	caller := func(from string, timeout time.Duration) *rpc.Caller {
 		return rpc.NewCaller(s.layer, from, rpc.CallerOptions{Timeout: timeout, Observe: c.Observe})
 	}
 
 	stock, err := inventorymod.New(inventorymod.Deps{
 		Layer: s.layer, Path: file(inventory.Module), Now: Now, NewID: newID, Log: c.Log,
-	}, inventorymod.Options{Workers: c.Workers})
+	}, inventorymod.Options{Workers: c.workers(inventory.Module)})
 	if err != nil {
 		return s, err
 	}
 	prices, err := pricingmod.New(pricingmod.Deps{
 		Layer: s.layer, Path: file(pricing.Module), Now: Now, NewID: newID, Log: c.Log,
-	}, pricingmod.Options{Workers: c.Workers})
+	}, pricingmod.Options{Workers: c.workers(pricing.Module)})
 	if err != nil {
 		return s, err
 	}
 	money, err := paymentsmod.New(paymentsmod.Deps{
 		Layer: s.layer, Path: file(payments.Module), GatewayPath: file("testgateway"), Now: Now, NewID: newID, Log: c.Log,
-	}, paymentsmod.Options{Workers: c.Workers})
+	}, paymentsmod.Options{Workers: c.workers(payments.Module)})
 	if err != nil {
 		return s, err
 	}
@@ -134,7 +142,7 @@ func Open(ctx context.Context, c Config) (s *Shop, err error) {
 	checkout, err := ordersmod.New(ordersmod.Deps{
 		Layer: s.layer, Path: file(orders.Module), Now: Now, NewID: newID, Log: c.Log, Random: mathrand.Float64,
 		Inventory: inventory.NewClient(fromOrders), Pricing: pricing.NewClient(fromOrders), Payments: payments.NewClient(fromOrders),
-	}, ordersmod.Options{Workers: c.Workers, Policy: ordersmod.Policy{
+	}, ordersmod.Options{Workers: c.workers(orders.Module), Policy: ordersmod.Policy{
 		Patience: c.OrderPatience,
 		Lease:    c.OrderPatience + 2*c.CallTimeout, // it must outlive the patience and a call that began within it
 	}})
