@@ -204,7 +204,7 @@ type Stats struct {
 	Depth    int           `json:"depth"`     // messages waiting now
 	Capacity int           `json:"capacity"`  // of how many at most
 	Oldest   time.Duration `json:"oldest_ns"` // how long the first of them has waited
-	Sent     uint64        `json:"sent"`      // accepted
+	Sent     uint64        `json:"sent"`      // accepted, also a copy that a group's full member could not take
 	Received uint64        `json:"received"`  // handed to a reader
 	Waited   time.Duration `json:"waited_ns"` // by all that were received together
 	Full     uint64        `json:"full"`      // refused at capacity

@@ -1,6 +1,7 @@
 package channel
 
 import (
+	"errors"
 	"sync"
 	"time"
 )
@@ -60,11 +61,15 @@ func (m *Memory) GroupSend(group string, msg Message) (delivered, dropped int, e
 		return 0, 0, tooLarge(len(b))
 	}
 	for _, channel := range m.groups.of(group) {
-		if m.Send(channel, msg) == nil { // which copies the body
+		err := m.Send(channel, msg) // which copies the body
+		if err == nil {
 			delivered++
 			continue
 		}
 		dropped++
+		if q, ok := m.queues.Load(channel); ok && errors.Is(err, ErrFull) {
+			q.(*queue).lost()
+		}
 	}
 	return delivered, dropped, nil
 }

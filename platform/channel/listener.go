@@ -2,6 +2,7 @@ package channel
 
 import (
 	"context"
+	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -9,31 +10,32 @@ import (
 // listener is a declared reader of one channel or several.
 type listener struct {
 	queues []*queue
-	turn   atomic.Uint64 // where the next look begins, so that each channel has its turn
+	turn   atomic.Int64 // where the next look begins: after the channel that was read last, so that each has its turn
 	closed atomic.Bool
 }
 
 func (l *listener) Receive(done <-chan struct{}) (Message, error) {
+	var before *queue // where the place in line is to be taken up again
 	for {
 		select {
 		case <-done:
 			return Message{}, context.Canceled
 		default:
 		}
-		m, err := l.next(done)
+		m, err := l.next(done, before)
 		if err != nil {
 			return Message{}, err
 		}
 		if d := m.Header.Deadline; d.IsZero() || !passed(d) {
 			return m, nil
 		}
-		l.tooLate(&m)
+		before = l.queues[l.indexOf(&m)]
+		before.tooLate(&m)
 	}
 }
 
 // tooLate takes a message back that was handed over after its deadline: it was never received.
-func (l *listener) tooLate(m *Message) {
-	q := l.queueOf(m)
+func (q *queue) tooLate(m *Message) {
 	q.mu.Lock()
 	q.figures.Received--
 	q.figures.Expired++
@@ -41,28 +43,37 @@ func (l *listener) tooLate(m *Message) {
 	q.mu.Unlock()
 }
 
-func (l *listener) queueOf(m *Message) *queue {
-	for _, q := range l.queues {
+// indexOf finds the channel that a message was read from.
+func (l *listener) indexOf(m *Message) int {
+	for i, q := range l.queues {
 		if q.name == m.Channel {
-			return q
+			return i
 		}
 	}
-	return l.queues[0]
+	return 0
+}
+
+// took gives the turn to the channel after the i-th.
+func (l *listener) took(i int) {
+	if n := len(l.queues); n > 1 {
+		l.turn.Store(int64((i + 1) % n))
+	}
 }
 
 // next takes the first message that is there, or waits for one. While it looks it is on the list of every channel that it has
-// looked at, so that no message slips through in between.
-func (l *listener) next(done <-chan struct{}) (Message, error) {
+// looked at, so that no message slips through in between; at the head of the list of the channel where it was before, if any.
+func (l *listener) next(done <-chan struct{}, before *queue) (Message, error) {
 	first := l.queues[0]
 	w := first.waiters.Get().(*waiter)
 	w.listener = l
-	offset := 0
-	if len(l.queues) > 1 {
-		offset = int(l.turn.Add(1) % uint64(len(l.queues)))
-	}
+	offset := int(l.turn.Load())
 	listed := 0
 	for i := range l.queues {
-		m, found, err := l.look(l.queues[(offset+i)%len(l.queues)], w)
+		at := (offset + i) % len(l.queues)
+		m, found, err := l.look(l.queues[at], w, l.queues[at] == before)
+		if found {
+			l.took(at)
+		}
 		if err != nil || found {
 			l.unlist(w, offset, listed)
 			l.recycle(w)
@@ -81,12 +92,15 @@ func (l *listener) next(done <-chan struct{}) (Message, error) {
 	if err == nil {
 		err = w.err
 	}
+	if len(l.queues) > 1 && err == nil {
+		l.took(l.indexOf(&m))
+	}
 	l.recycle(w)
 	return m, err
 }
 
 // look takes a message off one channel, or puts the waiter on its list.
-func (l *listener) look(q *queue, w *waiter) (m Message, found bool, err error) {
+func (l *listener) look(q *queue, w *waiter, atHead bool) (m Message, found bool, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if l.closed.Load() || q.layer.closed.Load() {
@@ -103,7 +117,11 @@ func (l *listener) look(q *queue, w *waiter) (m Message, found bool, err error) 
 			return Message{}, false, nil // a message was handed over before; this one stays
 		}
 	}
-	q.waiting = append(q.waiting, w)
+	if atHead {
+		q.waiting = slices.Insert(q.waiting, 0, w)
+	} else {
+		q.waiting = append(q.waiting, w)
+	}
 	return Message{}, false, nil
 }
 
@@ -137,7 +155,10 @@ func (l *listener) recycle(w *waiter) {
 }
 
 func (l *listener) Poll() (Message, bool) {
-	for _, q := range l.queues {
+	offset := int(l.turn.Load())
+	for i := range l.queues {
+		at := (offset + i) % len(l.queues)
+		q := l.queues[at]
 		q.mu.Lock()
 		if l.closed.Load() && q.listeners > 0 {
 			q.mu.Unlock()
@@ -147,6 +168,7 @@ func (l *listener) Poll() (Message, bool) {
 		if q.readable(now) {
 			m := q.take(now)
 			q.mu.Unlock()
+			l.took(at)
 			return m, true
 		}
 		q.retire()
@@ -157,7 +179,7 @@ func (l *listener) Poll() (Message, bool) {
 
 func (l *listener) Handled(m *Message) {
 	if m.Header.Lane != "" {
-		l.queueOf(m).handled(m.Header.Lane)
+		l.queues[l.indexOf(m)].handled(m.Header.Lane)
 	}
 }
 

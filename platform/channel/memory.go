@@ -160,11 +160,12 @@ func (m *Memory) queue(name string, create bool) (*queue, error) {
 	if m.refuses.Load() {
 		return nil, ErrClosed
 	}
-	q := newQueue(m, name)
-	if existing, loaded := m.queues.LoadOrStore(name, q); loaded {
-		return existing.(*queue), nil
+	if q, ok := m.queues.Load(name); ok { // somebody was faster
+		return q.(*queue), nil
 	}
+	q := newQueue(m, name)
 	q.share = m.shareOf(name)
+	m.queues.Store(name, q) // complete: whoever finds it uses it at once
 	return q, nil
 }
 

@@ -75,11 +75,7 @@ func (q *queue) put(m *Message) error {
 	case q.listeners == 0 && !m.Header.ReplyTo.IsZero():
 		return ErrNoReceiver
 	}
-	var behind *lane
-	if m.Header.Lane != "" {
-		behind = q.lanes[m.Header.Lane]
-	}
-	if behind == nil && q.handOver(m) {
+	if (m.Header.Lane == "" || q.lanes[m.Header.Lane] == nil) && q.handOver(m) {
 		q.figures.Sent++
 		return nil
 	}
@@ -97,7 +93,7 @@ func (q *queue) put(m *Message) error {
 	}
 	q.depth++
 	q.figures.Sent++
-	if behind != nil {
+	if behind := q.lanes[m.Header.Lane]; m.Header.Lane != "" && behind != nil { // looked up now: what expired may have freed it
 		behind.waiting = append(behind.waiting, e)
 	} else {
 		q.push(e)
@@ -106,6 +102,18 @@ func (q *queue) put(m *Message) error {
 		q.tidyAt(e.expires)
 	}
 	return nil
+}
+
+// lost counts a copy that was refused as one that was accepted and dropped: to a group nobody says no.
+func (q *queue) lost() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.figures.Full == 0 {
+		return // it is another queue of that name by now
+	}
+	q.figures.Full--
+	q.figures.Sent++
+	q.figures.Dropped++
 }
 
 // reserve takes a place in the capacity that local channels share.
