@@ -50,3 +50,15 @@ load: build ## Measure orders a second at 1, 8 and 64 customers
 .PHONY: bench
 bench: ## Run the benchmarks
 	go test -run '^$$' -bench . -benchmem ./platform/... ./modules/...
+
+.PHONY: tax
+tax: ## Compare orders a second on the channel layer with modules that call each other plainly
+	go test -v -run '^$$' -bench Tax -benchtime 12x ./cmd/internal/shop
+
+.PHONY: headofline
+headofline: ## Compare quotes and stock queries while payments refuses with those of an idle shop
+	go test -v -run '^$$' -bench HeadOfLine -benchtime 12x ./cmd/internal/shop
+
+.PHONY: bench-calls
+bench-calls: ## Measure a call between modules beside Go channels and Watermill
+	cd .ci/bench && go test -run '^$$' -bench . -benchmem

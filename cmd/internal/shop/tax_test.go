@@ -1,0 +1,175 @@
+package shop_test
+
+import (
+	"fmt"
+	"hash/fnv"
+	"log/slog"
+	"net/http"
+	"os"
+	"regexp"
+	"runtime"
+	"slices"
+	"testing"
+	"time"
+
+	"cutpoint/cmd/internal/catalogue"
+	"cutpoint/cmd/internal/client"
+	"cutpoint/cmd/internal/load"
+	"cutpoint/cmd/internal/shop"
+	"cutpoint/platform/auth"
+	"cutpoint/platform/rpc"
+)
+
+// TestDirectWiring compares a shop on the channel layer with the same modules wired by plain calls: what a customer sees is the
+// same but for ids and times.
+func TestDirectWiring(t *testing.T) {
+	layer, direct := open(t, shop.Config{}), open(t, shop.Config{Layer: rpc.NewDirect})
+	for _, step := range []struct {
+		method, path string
+		body         any
+	}{
+		{http.MethodPost, "/v1/orders", body("MUG-1", 2, "pm_card_visa")},
+		{http.MethodPost, "/v1/orders", body("MUG-1", 3, "pm_card_visa_chargeDeclined")},
+		{http.MethodPost, "/v1/orders", body("PIN-1", 2, "pm_card_visa")},
+		{http.MethodPost, "/v1/orders", body("NOPE-1", 1, "pm_card_visa")},
+		{http.MethodPost, "/v1/orders", body("MUG-1", 0, "pm_card_visa")},
+		{http.MethodGet, "/v1/orders", nil},
+		{http.MethodGet, "/v1/payments", nil},
+		{http.MethodGet, "/v1/reservations", nil},
+		{http.MethodGet, "/v1/items/MUG-1", nil},
+		{http.MethodGet, "/v1/test-gateway/ledger", nil},
+	} {
+		want, got := layer.seen(t, step.method, step.path, step.body), direct.seen(t, step.method, step.path, step.body)
+		if got != want {
+			t.Errorf("%s %s %v\nlayer:  %s\ndirect: %s", step.method, step.path, step.body, want, got)
+		}
+	}
+	for _, figures := range direct.shop.Channels() {
+		if figures.Sent > 0 {
+			t.Errorf("%d messages went over %s of the shop without boundaries", figures.Sent, figures.Name)
+		}
+	}
+}
+
+// personal is what differs between two shops that do the same.
+var personal = regexp.MustCompile(`[a-z]+_[0-9a-z]{20,}|\d{4}-\d\d-\d\dT[0-9:.]+Z`)
+
+// seen is the answer to a request, or the problem, without what differs between shops.
+func (r *running) seen(t testing.TB, method, path string, body any) string {
+	t.Helper()
+	var answer map[string]any
+	key := fnv.New64()
+	fmt.Fprint(key, body)
+	a, err := r.Do(t.Context(), method, path, body, &answer, "Idempotency-Key", fmt.Sprint(key.Sum64()))
+	return personal.ReplaceAllString(fmt.Sprint(a.Status, answer, err), "*")
+}
+
+// BenchmarkTax alternates between two shops in one process, one on the channel layer and one whose modules call each other
+// plainly, and compares the orders that they complete in a second. One iteration is one round:
+//
+//	make tax
+func BenchmarkTax(b *testing.B) {
+	layer, direct := onDisk(b, shop.Config{Capacity: 1000}), onDisk(b, shop.Config{Capacity: 1000, Layer: rpc.NewDirect})
+	for _, customers := range []int{8, 64} {
+		b.Run(fmt.Sprintf("customers=%d", customers), func(b *testing.B) {
+			useAllProcessors(b)
+			const each = 2 * time.Second // of a run
+			orders := int(buy(b, layer, customers, 1000) * each.Seconds())
+			buy(b, direct, customers, 1000)
+			var sides comparison
+			for b.Loop() {
+				sides.round(
+					func() float64 { return buy(b, layer, customers, orders) },
+					func() float64 { return buy(b, direct, customers, orders) })
+				b.Logf("layer %6.0f orders/s, direct %6.0f, ratio %.3f", sides.last(0), sides.last(1), sides.last(0)/sides.last(1))
+			}
+			ratio, low, high := sides.ratio()
+			b.Logf("median: layer %.0f orders/s, direct %.0f; ratio of a round %.3f, middle half %.3f to %.3f, at most 3 %% apart wanted",
+				median(sides.of[0]), median(sides.of[1]), ratio, low, high)
+			b.ReportMetric(median(sides.of[0]), "layer-orders/s")
+			b.ReportMetric(median(sides.of[1]), "direct-orders/s")
+			b.ReportMetric(ratio, "ratio")
+		})
+	}
+}
+
+// buy places orders and returns how many a second were completed.
+func buy(b *testing.B, r *running, customers, orders int) float64 {
+	b.Helper()
+	result := load.Run{
+		Shop: r.Client, SKUs: []string{"MUG-1", "SHIRT-1", "POSTER-1", "BOOK-1", "BAG-1", "CAP-1"}, Currency: "EUR", Token: "pm_card_visa",
+		Concurrency: customers, Orders: orders, KeyPrefix: fmt.Sprint(time.Now().UnixNano()),
+	}.Do(b.Context())
+	if result.Failed() > 0 {
+		b.Fatalf("%v", result.Errors)
+	}
+	return result.PerSecond
+}
+
+// comparison holds what two sides reached in each round.
+type comparison struct{ of [2][]float64 }
+
+// round measures both; who is first changes, so that whatever drifts meets both alike.
+func (c *comparison) round(sides ...func() float64) {
+	order := []int{0, 1}
+	if len(c.of[0])%2 == 1 {
+		order = []int{1, 0}
+	}
+	for _, i := range order {
+		runtime.GC() // what the other side left behind
+		c.of[i] = append(c.of[i], sides[i]())
+	}
+}
+
+func (c *comparison) last(side int) float64 { return c.of[side][len(c.of[side])-1] }
+
+// ratio returns the median of the rounds' ratios, first side to second, and the quartiles beside it.
+func (c *comparison) ratio() (middle, low, high float64) {
+	var ratios []float64
+	for i := range c.of[0] {
+		ratios = append(ratios, c.of[0][i]/c.of[1][i])
+	}
+	slices.Sort(ratios)
+	return median(ratios), ratios[len(ratios)/4], ratios[(3*len(ratios)-1)/4]
+}
+
+func median(of []float64) float64 {
+	of = slices.Sorted(slices.Values(of))
+	n := len(of)
+	return (of[(n-1)/2] + of[n/2]) / 2
+}
+
+// useAllProcessors does what serve does. It must be called in each benchmark, since the testing package sets the number anew.
+func useAllProcessors(b *testing.B) {
+	before := runtime.GOMAXPROCS(2 * runtime.NumCPU())
+	b.Cleanup(func() { runtime.GOMAXPROCS(before) })
+}
+
+// onDisk is a seeded shop whose data lies beside the test, since a temporary directory may be kept in memory. Its answers are
+// not held against the description, which would cost more than the orders.
+func onDisk(b *testing.B, c shop.Config) *running {
+	b.Helper()
+	var err error
+	if c.Data, err = os.MkdirTemp(".", "cutpoint-run-"); err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = os.RemoveAll(c.Data) })
+	c.Version, c.Log = "bench", slog.New(slog.DiscardHandler)
+	s, err := shop.Open(b.Context(), c)
+	if err != nil {
+		b.Fatal(err)
+	}
+	r := &running{shop: s, secret: "cpk_key_of_the_benchmark"}
+	b.Cleanup(r.close(b))
+	if _, err := s.Keys().Add(b.Context(), "bench", r.secret, auth.Scopes()); err != nil {
+		b.Fatal(err)
+	}
+	r.Client = client.Into(s.API(), r.secret)
+	importer := catalogue.NewImporter(r.Client, "seed")
+	for _, row := range catalogue.Demo() {
+		if err := importer.Apply(b.Context(), row); err != nil {
+			b.Fatal(err)
+		}
+	}
+	return r
+}
