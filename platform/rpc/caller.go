@@ -13,15 +13,27 @@ const DefaultTimeout = 10 * time.Second
 
 // CallerOptions are the settings of a caller. The zero value takes the defaults.
 type CallerOptions struct {
-	Timeout time.Duration     // longest wait for an answer
-	Observe func(Observation) // told of every call that ended; must be quick and safe for concurrent use
+	Timeout time.Duration // longest wait for an answer
+
+	// WaitWhenFull is how long a call that meets a full channel is tried again, if its deadline allows, before it is refused with
+	// channel.ErrFull. Zero: it is refused at once. Those who wait have no order among them, not within a lane either.
+	WaitWhenFull time.Duration
+
+	// Observe is told of every call that ended, in the goroutine that made it: it must be quick, and safe for concurrent use.
+	Observe func(Observation)
 }
+
+// The pauses of a call that waits for room.
+const (
+	firstPause   = time.Millisecond
+	longestPause = 50 * time.Millisecond
+)
 
 // Observation is a call that ended, as its caller saw it.
 type Observation struct {
 	From      string // the calling module
 	Operation string
-	Took      time.Duration
+	Took      time.Duration // with the wait for room and for the answer
 	Err       error
 }
 
@@ -45,13 +57,14 @@ func NewCaller(l channel.Layer, from string, o CallerOptions) *Caller {
 	return &Caller{layer: l, direct: d, encodes: l.Info().Encodes, from: from, options: o, process: channel.NewProcess()}
 }
 
-// header is what goes with a call made in ctx.
-func (c *Caller) header(ctx context.Context, operation string, now time.Time) channel.Header {
-	h := *channel.HeaderOf(ctx)
+// address fills in what goes with a call made in ctx.
+func (c *Caller) address(ctx context.Context, h *channel.Header, operation string, now time.Time) {
+	*h = *channel.HeaderOf(ctx)
 	h.Causation = h.ID
 	h.ID = channel.ID{Process: c.process, Number: c.number.Add(1)}
 	h.Operation = operation
 	h.From = c.from
+	h.Lane = "" // that of the message being handled, perhaps
 	if h.Actor == "" {
 		h.Actor = c.from
 	}
@@ -59,5 +72,18 @@ func (c *Caller) header(ctx context.Context, operation string, now time.Time) ch
 	if d, ok := ctx.Deadline(); ok && d.Before(h.Deadline) {
 		h.Deadline = d
 	}
-	return h
+}
+
+// send reserves a slot for the answer and sends a message.
+func (c *Caller) send(to string, m *channel.Message) (channel.ReplySlot, error) {
+	slot, err := c.layer.OpenReply()
+	if err != nil {
+		return nil, err
+	}
+	m.Header.ReplyTo = slot.Address()
+	if err := c.layer.Send(to, *m); err != nil {
+		slot.Release()
+		return nil, err
+	}
+	return slot, nil
 }

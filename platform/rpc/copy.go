@@ -5,7 +5,48 @@ import (
 	"reflect"
 	"strings"
 	"time"
+	"unsafe"
+
+	"cutpoint/platform/channel"
+	"cutpoint/platform/fault"
 )
+
+// copier is how values of one type are made ready to be handed over: weighed, then detached.
+type copier struct {
+	strings []uintptr // in a flat type; see stringsIn
+	weigh   weigh     // nil: the type is flat
+	detach  detach    // nil: the type is flat
+}
+
+// copierOf returns the copier of a type, or an error if values of it can't cross a wire.
+func copierOf(t reflect.Type) (copier, error) {
+	d, err := detacher(t)
+	switch {
+	case err != nil:
+		return copier{}, err
+	case d == nil:
+		return copier{strings: stringsIn(t, 0)}, nil
+	}
+	return copier{weigh: weigher(t), detach: d}, nil
+}
+
+// copyWith makes a value its receiver's own, in place, unless it is larger than modules may send.
+func copyWith[T any](c *copier, v *T) *fault.Error {
+	if c.detach == nil {
+		if n := weighStrings(unsafe.Pointer(v), c.strings); n > channel.MaxBody {
+			return tooLarge(n)
+		}
+		return nil
+	}
+	value := reflect.ValueOf(v).Elem()
+	if c.weigh != nil {
+		if n := c.weigh(value); n > channel.MaxBody {
+			return tooLarge(n)
+		}
+	}
+	c.detach(value)
+	return nil
+}
 
 // detach replaces what an addressable value shares with the value that it was assigned from by copies.
 type detach func(v reflect.Value)

@@ -25,9 +25,10 @@ var (
 type Op[Req, Resp any] struct {
 	channel string
 	name    string
-	err     error // why values of these types can't cross
-	req     detach
-	resp    detach
+	err     error            // why values of these types can't cross
+	lane    func(Req) string // nil: calls have none
+	req     copier
+	resp    copier
 	calls   sync.Pool
 }
 
@@ -37,18 +38,29 @@ type call[Req, Resp any] struct {
 	req   Req
 	resp  Resp
 	fault *fault.Error
+	sent  time.Time
 }
+
+func (k *call[Req, Resp]) sentAt() time.Time { return k.sent }
 
 // Define describes an operation of a module. A type that can't cross a boundary is reported by Handle and Call.
 func Define[Req, Resp any](module, operation string) *Op[Req, Resp] {
 	op := &Op[Req, Resp]{channel: module + ".request", name: module + "." + operation}
 	op.calls.New = func() any { return new(call[Req, Resp]) }
 	var reqErr, respErr error
-	op.req, reqErr = detacher(reflect.TypeFor[Req]())
-	op.resp, respErr = detacher(reflect.TypeFor[Resp]())
+	op.req, reqErr = copierOf(reflect.TypeFor[Req]())
+	op.resp, respErr = copierOf(reflect.TypeFor[Resp]())
 	if err := errors.Join(reqErr, respErr); err != nil {
 		op.err = fmt.Errorf("operation %s: %w", op.name, err)
 	}
+	return op
+}
+
+// ByLane lets calls wait for each other: those with the same lane, of whatever operation of the module, are handled one at a
+// time and in the order in which they were accepted, while other lanes go on beside them. A call with the lane "" waits for
+// none. It returns the operation and belongs into its definition; lane must be cheap and pure, and may not keep the request.
+func (op *Op[Req, Resp]) ByLane(lane func(Req) string) *Op[Req, Resp] {
+	op.lane = lane
 	return op
 }
 
@@ -72,40 +84,75 @@ func (op *Op[Req, Resp]) call(ctx context.Context, c *Caller, req Req, now time.
 	if f := directly(c.direct, op); f != nil {
 		return f.call(ctx, req)
 	}
-	h := c.header(ctx, op.name, now)
-	if ctx.Err() != nil || !now.Before(h.Deadline) {
+	var m channel.Message
+	c.address(ctx, &m.Header, op.name, now)
+	if ctx.Err() != nil || !now.Before(m.Header.Deadline) {
 		return resp, ErrExpired.Because(ctx.Err())
 	}
-	slot, err := c.layer.OpenReply()
+	if op.lane != nil {
+		m.Header.Lane = op.lane(req)
+	}
+	if m.Body, err = op.request(c.encodes, req, now); err != nil {
+		return resp, err
+	}
+	slot, err := c.send(op.channel, &m)
+	if err != nil && c.options.WaitWhenFull > 0 {
+		slot, err = op.sendLater(ctx, c, &m, now, err)
+	}
 	if err != nil {
+		op.recycle(m.Body)
 		return resp, err
 	}
-	defer slot.Release()
-	h.ReplyTo = slot.Address()
-	body, err := op.request(c.encodes, req)
-	if err != nil {
-		return resp, err
-	}
-	if err := c.layer.Send(op.channel, channel.Message{Header: h, Body: body}); err != nil {
-		op.recycle(body)
-		return resp, err
-	}
-	answer, ok := slot.Wait(ctx.Done(), h.Deadline)
+	answer, ok := slot.Wait(ctx.Done(), m.Header.Deadline)
+	slot.Release()
 	if !ok {
 		return resp, ErrNoAnswer.Saying("%s did not answer in time", op.name).Because(ctx.Err())
 	}
 	return op.answer(answer)
 }
 
+// sendLater sends a message again and again, for as long as the caller waits for room, its deadline allows and the channel is
+// full. The pauses grow, so that many who wait don't keep a module busy that has too much to do.
+func (op *Op[Req, Resp]) sendLater(ctx context.Context, c *Caller, m *channel.Message, since time.Time, err error) (channel.ReplySlot, error) {
+	until := since.Add(c.options.WaitWhenFull)
+	if m.Header.Deadline.Before(until) {
+		until = m.Header.Deadline
+	}
+	for pause := firstPause; errors.Is(err, channel.ErrFull); pause = min(2*pause, longestPause) {
+		left := time.Until(until)
+		if left <= 0 {
+			break
+		}
+		select {
+		case <-time.After(min(pause, left)):
+		case <-ctx.Done():
+			return nil, err
+		}
+		now := time.Now()
+		if !now.Before(m.Header.Deadline) {
+			break // what is sent now would not be started
+		}
+		if k, ok := m.Body.(*call[Req, Resp]); ok {
+			k.sent = now
+		}
+		var slot channel.ReplySlot
+		if slot, err = c.send(op.channel, m); err == nil {
+			return slot, nil
+		}
+	}
+	return nil, err
+}
+
 // request copies or encodes a request.
-func (op *Op[Req, Resp]) request(encodes bool, req Req) (any, error) {
+func (op *Op[Req, Resp]) request(encodes bool, req Req, now time.Time) (any, error) {
 	if encodes {
 		return encode(req)
 	}
 	k := op.calls.Get().(*call[Req, Resp])
-	k.req = req
-	if op.req != nil {
-		op.req(reflect.ValueOf(&k.req).Elem())
+	k.req, k.sent = req, now
+	if f := copyWith(&op.req, &k.req); f != nil {
+		op.recycle(k)
+		return nil, f
 	}
 	return k, nil
 }
@@ -156,7 +203,7 @@ func encode(v any) ([]byte, error) {
 		return nil, fault.ErrInternal.WithOutcome(fault.NotExecuted).Because(err)
 	}
 	if len(b) > channel.MaxBody { // said here, so that an answer that is too large is one too
-		return nil, channel.ErrTooLarge.Saying("the message has %d bytes; modules may send %d", len(b), channel.MaxBody)
+		return nil, tooLarge(len(b))
 	}
 	return b, nil
 }

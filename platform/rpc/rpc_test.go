@@ -583,24 +583,6 @@ func TestWrongModule(t *testing.T) {
 	}
 }
 
-// TestTooLarge is of the layer that encodes: the other one knows no sizes yet.
-func TestTooLarge(t *testing.T) {
-	f := serve(t, channel.Options{Strict: true}, rpc.ServerOptions{}, func(s *rpc.Server) {
-		rpc.Handle(s, ask, func(_ context.Context, r flat) (flat, error) {
-			return flat{SKU: strings.Repeat("x", int(r.Quantity))}, nil
-		})
-	})
-	if _, err := ask.Call(t.Context(), f.Caller, flat{SKU: strings.Repeat("x", channel.MaxBody)}); !isFault(err, channel.ErrTooLarge, fault.NotExecuted) {
-		t.Errorf("request: %v", err)
-	}
-	if _, err := ask.Call(t.Context(), f.Caller, flat{Quantity: channel.MaxBody}); !isFault(err, channel.ErrTooLarge, fault.Executed) {
-		t.Errorf("answer: %v", err)
-	}
-	if _, err := ask.Call(t.Context(), f.Caller, flat{Quantity: channel.MaxBody / 2}); err != nil {
-		t.Errorf("half of it: %v", err)
-	}
-}
-
 func TestObserve(t *testing.T) {
 	var got []rpc.Observation
 	f := serve(t, channel.Options{}, rpc.ServerOptions{}, func(s *rpc.Server) {

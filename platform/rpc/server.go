@@ -6,9 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"reflect"
 	"runtime/debug"
 	"sync"
+	"time"
 
 	"cutpoint/platform/channel"
 	"cutpoint/platform/fault"
@@ -22,6 +22,19 @@ const DefaultWorkers = 64
 type ServerOptions struct {
 	Workers int
 	Log     *slog.Logger // told of panics and of internal faults, which callers see without their cause
+
+	// Observe is told of every message that was answered, by the worker that did: it must be quick, and safe for concurrent use.
+	// Without it, no clock is read for its sake.
+	Observe func(Handled)
+}
+
+// Handled is a message that was answered, as the module saw it.
+type Handled struct {
+	Operation string
+	From      string        // the calling module
+	Waited    time.Duration // from sending to its beginning; zero on a layer that encodes, which does not say
+	Took      time.Duration // by the handler
+	Err       error         // what the caller was answered; nil: success
 }
 
 // Server answers the calls to one module with a fixed pool of workers.
@@ -40,7 +53,8 @@ type Server struct {
 	idle     chan struct{} // closed when the last worker is gone
 }
 
-// handler does the work of one operation and returns the body of the answer.
+// handler does the work of one operation. It returns the body of the answer and the fault that is in it, if any; without a body,
+// why the request can't be read.
 type handler func(ctx context.Context, s *Server, m *channel.Message) (any, error)
 
 // NewServer returns the incoming side of a module. Register its operations with Handle, then Start it.
@@ -70,10 +84,14 @@ func Handle[Req, Resp any](s *Server, op *Op[Req, Resp], do func(context.Context
 	s.handlers[op.name] = func(ctx context.Context, s *Server, m *channel.Message) (any, error) {
 		switch body := m.Body.(type) {
 		case *call[Req, Resp]:
-			resp, f := invoke(ctx, s, op.name, do, body.req)
-			body.resp, body.fault = resp, f
-			if op.resp != nil {
-				op.resp(reflect.ValueOf(&body.resp).Elem())
+			body.resp, body.fault = invoke(ctx, s, op.name, do, body.req)
+			if body.fault == nil {
+				if f := copyWith(&op.resp, &body.resp); f != nil {
+					body.fault = f.WithOutcome(fault.Executed)
+				}
+			}
+			if body.fault != nil {
+				return body, body.fault
 			}
 			return body, nil
 		case []byte:
@@ -83,10 +101,14 @@ func Handle[Req, Resp any](s *Server, op *Op[Req, Resp], do func(context.Context
 			}
 			resp, f := invoke(ctx, s, op.name, do, req)
 			answer, err := encode(envelope[Resp]{resp, f})
-			if f := fault.From(err); f != nil {
-				return encode(envelope[struct{}]{Fault: f.WithOutcome(fault.Executed).Portable()})
+			if err != nil {
+				f = fault.From(err).WithOutcome(fault.Executed).Portable()
+				answer, err = encode(envelope[struct{}]{Fault: f})
 			}
-			return answer, nil
+			if f != nil {
+				err = f
+			}
+			return answer, err
 		default:
 			return nil, fmt.Errorf("a request of type %T", m.Body)
 		}
@@ -175,55 +197,74 @@ func (s *Server) work(base context.Context, l channel.Listener) {
 		if m, err = l.Receive(nil); err != nil {
 			break
 		}
-		s.handle(contexts.New(base, &m.Header), &m)
-		m = channel.Message{}
+		s.serve(contexts.New(base, &m.Header), l, &m)
+		m.Body = nil // a worker that waits holds on to nobody's
 	}
 	for {
 		var ok bool
 		if m, ok = l.Poll(); !ok {
 			return
 		}
-		if base.Err() != nil {
-			s.fail(&m, channel.ErrNoReceiver)
-			continue
-		}
-		s.handle(contexts.New(base, &m.Header), &m)
+		s.serve(contexts.New(base, &m.Header), l, &m)
 	}
 }
 
-// handle answers one message. A panic becomes a fault of this call alone.
-func (s *Server) handle(ctx *channel.Handling, m *channel.Message) {
+// serve answers one message, once the next one of its lane may go on.
+func (s *Server) serve(ctx *channel.Handling, l channel.Listener, m *channel.Message) {
+	if s.options.Observe != nil {
+		s.observe(ctx, l, m)
+		return
+	}
+	body, _ := s.handle(ctx, m)
+	ctx.End()
+	l.Handled(m)
+	s.layer.Reply(m.Header.ReplyTo, body)
+}
+
+// observe does what serve does, and tells of it.
+func (s *Server) observe(ctx *channel.Handling, l channel.Listener, m *channel.Message) {
+	h := Handled{Operation: m.Header.Operation, From: m.Header.From}
+	begin := time.Now()
+	if k, ok := m.Body.(interface{ sentAt() time.Time }); ok {
+		h.Waited = begin.Sub(k.sentAt())
+	}
+	var body any
+	body, h.Err = s.handle(ctx, m)
+	h.Took = time.Since(begin)
+	ctx.End()
+	l.Handled(m)
+	s.layer.Reply(m.Header.ReplyTo, body)
+	s.options.Observe(h)
+}
+
+// handle returns the body of the answer to a message and the fault that is in it, if any. A panic becomes a fault of this call
+// alone. What is left when Stop's time is up is refused.
+func (s *Server) handle(ctx *channel.Handling, m *channel.Message) (body any, err error) {
 	defer func() {
-		p := recover()
-		ctx.End()
-		if p != nil {
+		if p := recover(); p != nil {
 			s.options.Log.ErrorContext(ctx, "panic in a handler", "operation", m.Header.Operation, "panic", p, "stack", string(debug.Stack()))
-			s.fail(m, fault.ErrInternal)
+			body, err = s.failure(fault.ErrInternal)
 		}
 	}()
+	if ctx.Context.Err() != nil {
+		return s.failure(channel.ErrNoReceiver)
+	}
 	do, ok := s.handlers[m.Header.Operation]
 	if !ok {
-		s.fail(m, ErrUnknownOperation.Saying("module %s has no operation %q", s.module, m.Header.Operation))
-		return
+		return s.failure(ErrUnknownOperation.Saying("module %s has no operation %q", s.module, m.Header.Operation))
 	}
-	body, err := do(ctx, s, m)
-	if err != nil {
+	if body, err = do(ctx, s, m); body == nil {
 		s.options.Log.ErrorContext(ctx, "unreadable message", "operation", m.Header.Operation, "from", m.Header.From, "error", err)
-		s.fail(m, fault.ErrInternal.WithOutcome(fault.NotExecuted))
-		return
+		return s.failure(fault.ErrInternal.WithOutcome(fault.NotExecuted))
 	}
-	s.reply(m, body)
+	return body, err
 }
 
-// fail answers a message that no handler answered.
-func (s *Server) fail(m *channel.Message, f *fault.Error) {
-	var body any = f
+// failure is the answer to a message that no handler answered.
+func (s *Server) failure(f *fault.Error) (any, error) {
 	if s.encodes {
-		body, _ = encode(envelope[struct{}]{Fault: f}) // a fault always encodes
+		body, _ := encode(envelope[struct{}]{Fault: f}) // a fault always encodes
+		return body, f
 	}
-	s.reply(m, body)
-}
-
-func (s *Server) reply(m *channel.Message, body any) {
-	s.layer.Reply(m.Header.ReplyTo, body)
+	return f, f
 }
