@@ -9,6 +9,7 @@ import (
 // Module is the name under which inventory listens on the channel layer.
 const Module = "inventory"
 
+// What changes the hold of one order is done in its order: a Release can't overtake the Reserve before it.
 var (
 	putLocation  = rpc.Define[PutLocationRequest, Location](Module, "put_location")
 	locations    = rpc.Define[LocationsRequest, LocationPage](Module, "locations")
@@ -18,9 +19,9 @@ var (
 	adjust       = rpc.Define[AdjustRequest, Adjustment](Module, "adjust")
 	movements    = rpc.Define[MovementsRequest, MovementPage](Module, "movements")
 	check        = rpc.Define[CheckRequest, Checked](Module, "check")
-	reserve      = rpc.Define[ReserveRequest, Reservation](Module, "reserve")
-	finalise     = rpc.Define[FinaliseRequest, Reservation](Module, "finalise")
-	release      = rpc.Define[ReleaseRequest, Reservation](Module, "release")
+	reserve      = rpc.Define[ReserveRequest, Reservation](Module, "reserve").ByLane(func(r ReserveRequest) string { return r.OrderID })
+	finalise     = rpc.Define[FinaliseRequest, Reservation](Module, "finalise").ByLane(func(r FinaliseRequest) string { return r.OrderID })
+	release      = rpc.Define[ReleaseRequest, Reservation](Module, "release").ByLane(func(r ReleaseRequest) string { return r.OrderID })
 	reservations = rpc.Define[ReservationsRequest, ReservationPage](Module, "reservations")
 )
 

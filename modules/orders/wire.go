@@ -9,13 +9,14 @@ import (
 // Module is the name under which orders listens on the channel layer.
 const Module = "orders"
 
+// Cancellations of one order are done one after the other. An order has no id yet when it is placed, so Place has no lane.
 var (
 	place    = rpc.Define[PlaceRequest, Placement](Module, "place")
 	quote    = rpc.Define[QuoteRequest, Quote](Module, "quote")
 	order    = rpc.Define[OrderRequest, Order](Module, "order")
 	orders   = rpc.Define[OrdersRequest, OrderPage](Module, "orders")
 	timeline = rpc.Define[OrderRequest, Timeline](Module, "timeline")
-	cancel   = rpc.Define[CancelRequest, Placement](Module, "cancel")
+	cancel   = rpc.Define[CancelRequest, Placement](Module, "cancel").ByLane(func(r CancelRequest) string { return r.ID })
 )
 
 // Serve answers calls from the channel layer with a body of this contract.

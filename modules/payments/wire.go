@@ -9,9 +9,10 @@ import (
 // Module is the name under which payments listens on the channel layer.
 const Module = "payments"
 
+// What changes the payment of one order is done in its order: a Refund can't overtake the Charge before it.
 var (
-	charge   = rpc.Define[ChargeRequest, Payment](Module, "charge")
-	refund   = rpc.Define[RefundRequest, Payment](Module, "refund")
+	charge   = rpc.Define[ChargeRequest, Payment](Module, "charge").ByLane(func(r ChargeRequest) string { return r.OrderID })
+	refund   = rpc.Define[RefundRequest, Payment](Module, "refund").ByLane(func(r RefundRequest) string { return r.OrderID })
 	payment  = rpc.Define[PaymentRequest, Payment](Module, "payment")
 	payments = rpc.Define[PaymentsRequest, PaymentPage](Module, "payments")
 	ledger   = rpc.Define[LedgerRequest, LedgerPage](Module, "test_gateway_ledger")
