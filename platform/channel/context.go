@@ -59,7 +59,11 @@ type Handling struct {
 	err   error
 	timer *time.Timer
 	stop  func() bool
+	after map[*ending]struct{} // called at the end; nil when there is none
 }
+
+// ending is a function that AfterFunc was given.
+type ending struct{ do func() }
 
 // Value implements context.Context.
 func (c *Handling) Value(key any) any {
@@ -86,23 +90,72 @@ func (c *Handling) Done() <-chan struct{} {
 		return c.done
 	}
 	c.done = make(chan struct{})
-	if c.check() != nil {
+	switch {
+	case c.err != nil: // told already, when nobody asked for Done
 		close(c.done)
-		return c.done
+	case c.check() != nil:
+		c.tell()
+	default:
+		c.watch()
+	}
+	return c.done
+}
+
+// watch sees to it that somebody learns of the end; the caller holds the lock.
+func (c *Handling) watch() {
+	if c.stop != nil {
+		return
 	}
 	if d := c.header.Deadline; !d.IsZero() {
 		c.timer = time.AfterFunc(time.Until(d), func() { c.finish(context.DeadlineExceeded) })
 	}
 	c.stop = context.AfterFunc(c.Context, func() { c.finish(c.Context.Err()) })
-	return c.done
+}
+
+// AfterFunc calls f in a goroutine of its own once the context has ended, unless stop is called before; stop reports whether it
+// was. Package context finds this method when it derives a context, and would start a goroutine to wait for Done without it.
+func (c *Handling) AfterFunc(f func()) (stop func() bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err == nil && c.check() != nil {
+		c.tell()
+	}
+	if c.err != nil {
+		go f()
+		return func() bool { return false }
+	}
+	c.watch()
+	if c.after == nil {
+		c.after = map[*ending]struct{}{}
+	}
+	e := &ending{f}
+	c.after[e] = struct{}{}
+	return func() bool {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		_, waits := c.after[e]
+		delete(c.after, e)
+		return waits
+	}
+}
+
+// tell lets those who wait for the end know of it; the caller holds the lock and does so once.
+func (c *Handling) tell() {
+	if c.done != nil {
+		close(c.done)
+	}
+	for e := range c.after {
+		go e.do()
+	}
+	c.after = nil
 }
 
 // Err implements context.Context.
 func (c *Handling) Err() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.err == nil && c.check() != nil && c.done != nil {
-		close(c.done) // an error and an open Done would contradict each other
+	if c.err == nil && c.check() != nil {
+		c.tell() // an error and an open Done would contradict each other
 	}
 	return c.err
 }
@@ -127,15 +180,16 @@ func (c *Handling) finish(err error) {
 		return
 	}
 	c.err = err
-	if c.done != nil {
-		close(c.done)
-	}
+	c.tell()
 }
 
 // End stops the timer and cancels what still uses the context.
 func (c *Handling) End() {
-	c.finish(context.Canceled)
 	c.mu.Lock()
+	if c.err == nil {
+		c.err = context.Canceled
+		c.tell()
+	}
 	timer, stop := c.timer, c.stop
 	c.mu.Unlock()
 	if timer != nil {

@@ -105,3 +105,57 @@ func TestHandling(t *testing.T) {
 		group.Wait()
 	})
 }
+
+// TestDerivedContexts: package context would start a goroutine for each context that is derived from one it does not know.
+func TestDerivedContexts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var contexts channel.Handlings
+		for name, end := range map[string]func(*channel.Handling){
+			"the handling is over":      (*channel.Handling).End,
+			"the deadline has passed":   func(*channel.Handling) { time.Sleep(time.Minute) },
+			"its error was asked for":   func(c *channel.Handling) { time.Sleep(time.Minute); _ = c.Err() },
+			"those derived are stopped": nil,
+		} {
+			c := contexts.New(t.Context(), &channel.Header{Deadline: time.Now().Add(time.Minute)})
+			before := goroutines()
+			derived := make([]context.Context, 20)
+			cancels := make([]context.CancelFunc, 20)
+			for i := range derived {
+				derived[i], cancels[i] = context.WithTimeout(c, time.Hour)
+			}
+			if after := goroutines(); after != before {
+				t.Errorf("%s: %d goroutines, %d before", name, after, before)
+			}
+			called := make(chan bool, 2)
+			kept := c.AfterFunc(func() { called <- true })
+			stopped := c.AfterFunc(func() { t.Error("called after it was stopped") })
+			if !stopped() || stopped() {
+				t.Error("a function was not stopped once")
+			}
+			if end == nil {
+				for i := range derived {
+					cancels[i]()
+				}
+				c.End()
+			} else {
+				end(c)
+			}
+			synctest.Wait()
+			for i := range derived {
+				if derived[i].Err() == nil {
+					t.Errorf("%s: a derived context goes on", name)
+				}
+				cancels[i]()
+			}
+			if len(called) != 1 || kept() {
+				t.Errorf("%s: a function was called %d times", name, len(called))
+			}
+			c.AfterFunc(func() { called <- true })
+			synctest.Wait()
+			if len(called) != 2 {
+				t.Errorf("%s: a function that came later was not called", name)
+			}
+			c.End()
+		}
+	})
+}
