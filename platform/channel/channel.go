@@ -34,7 +34,13 @@
 // # Back-pressure
 //
 // Every channel has a capacity. Send never blocks: at capacity it returns ErrFull at once and the message is gone. The check is
-// atomic: with room for five, fifty simultaneous senders get five messages in. Waiting and trying again is the sender's choice.
+// atomic: with room for five, fifty simultaneous senders get five messages in. Waiting and trying again is the sender's choice
+// (package rpc: WaitWhenFull).
+//
+// # Resilience
+//
+// Unreliable puts failures on top of any layer, by a seed: messages and answers that are lost or late, and refusals. What must
+// survive them is tested with it.
 //
 // Memory is the layer inside one process, package channeltest the suite that every driver passes, and package rpc builds typed
 // calls on a Layer.
