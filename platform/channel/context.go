@@ -57,9 +57,14 @@ type Handling struct {
 	mu    sync.Mutex
 	done  chan struct{}
 	err   error
+	watch *watch // nil: nobody has asked to be told of the end
+}
+
+// watch is what it takes to tell of the end of a context.
+type watch struct {
 	timer *time.Timer
 	stop  func() bool
-	after map[*ending]struct{} // called at the end; nil when there is none
+	after map[*ending]struct{} // called at the end
 }
 
 // ending is a function that AfterFunc was given.
@@ -96,20 +101,21 @@ func (c *Handling) Done() <-chan struct{} {
 	case c.check() != nil:
 		c.tell()
 	default:
-		c.watch()
+		c.begin()
 	}
 	return c.done
 }
 
-// watch sees to it that somebody learns of the end; the caller holds the lock.
-func (c *Handling) watch() {
-	if c.stop != nil {
+// begin sees to it that the end is noticed; the caller holds the lock.
+func (c *Handling) begin() {
+	if c.watch != nil {
 		return
 	}
+	c.watch = &watch{}
 	if d := c.header.Deadline; !d.IsZero() {
-		c.timer = time.AfterFunc(time.Until(d), func() { c.finish(context.DeadlineExceeded) })
+		c.watch.timer = time.AfterFunc(time.Until(d), func() { c.finish(context.DeadlineExceeded) })
 	}
-	c.stop = context.AfterFunc(c.Context, func() { c.finish(c.Context.Err()) })
+	c.watch.stop = context.AfterFunc(c.Context, func() { c.finish(c.Context.Err()) })
 }
 
 // AfterFunc calls f in a goroutine of its own once the context has ended, unless stop is called before; stop reports whether it
@@ -124,17 +130,17 @@ func (c *Handling) AfterFunc(f func()) (stop func() bool) {
 		go f()
 		return func() bool { return false }
 	}
-	c.watch()
-	if c.after == nil {
-		c.after = map[*ending]struct{}{}
+	c.begin()
+	if c.watch.after == nil {
+		c.watch.after = map[*ending]struct{}{}
 	}
 	e := &ending{f}
-	c.after[e] = struct{}{}
+	c.watch.after[e] = struct{}{}
 	return func() bool {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		_, waits := c.after[e]
-		delete(c.after, e)
+		_, waits := c.watch.after[e]
+		delete(c.watch.after, e)
 		return waits
 	}
 }
@@ -144,10 +150,13 @@ func (c *Handling) tell() {
 	if c.done != nil {
 		close(c.done)
 	}
-	for e := range c.after {
+	if c.watch == nil {
+		return
+	}
+	for e := range c.watch.after {
 		go e.do()
 	}
-	c.after = nil
+	c.watch.after = nil
 }
 
 // Err implements context.Context.
@@ -190,12 +199,13 @@ func (c *Handling) End() {
 		c.err = context.Canceled
 		c.tell()
 	}
-	timer, stop := c.timer, c.stop
+	watch := c.watch
 	c.mu.Unlock()
-	if timer != nil {
-		timer.Stop()
+	if watch == nil {
+		return
 	}
-	if stop != nil {
-		stop()
+	if watch.timer != nil {
+		watch.timer.Stop()
 	}
+	watch.stop()
 }

@@ -14,7 +14,7 @@ type listener struct {
 	closed atomic.Bool
 }
 
-func (l *listener) Receive(done <-chan struct{}) (Message, error) {
+func (l *listener) Receive(done <-chan struct{}) (m Message, err error) {
 	var before *queue // where the place in line is to be taken up again
 	for {
 		select {
@@ -22,8 +22,7 @@ func (l *listener) Receive(done <-chan struct{}) (Message, error) {
 			return Message{}, context.Canceled
 		default:
 		}
-		m, err := l.next(done, before)
-		if err != nil {
+		if err = l.next(done, before, &m); err != nil {
 			return Message{}, err
 		}
 		if d := m.Header.Deadline; d.IsZero() || !passed(d) {
@@ -62,7 +61,7 @@ func (l *listener) took(i int) {
 
 // next takes the first message that is there, or waits for one. While it looks it is on the list of every channel that it has
 // looked at, so that no message slips through in between; at the head of the list of the channel where it was before, if any.
-func (l *listener) next(done <-chan struct{}, before *queue) (Message, error) {
+func (l *listener) next(done <-chan struct{}, before *queue, m *Message) error {
 	first := l.queues[0]
 	w := first.waiters.Get().(*waiter)
 	w.listener = l
@@ -70,14 +69,14 @@ func (l *listener) next(done <-chan struct{}, before *queue) (Message, error) {
 	listed := 0
 	for i := range l.queues {
 		at := (offset + i) % len(l.queues)
-		m, found, err := l.look(l.queues[at], w, l.queues[at] == before)
+		found, err := l.look(l.queues[at], w, l.queues[at] == before, m)
 		if found {
 			l.took(at)
 		}
 		if err != nil || found {
 			l.unlist(w, offset, listed)
 			l.recycle(w)
-			return m, err
+			return err
 		}
 		listed++
 		if w.claimed.Load() {
@@ -88,33 +87,36 @@ func (l *listener) next(done <-chan struct{}, before *queue) (Message, error) {
 	if listed > 1 || err != nil {
 		l.unlist(w, offset, listed)
 	}
-	m := w.message
 	if err == nil {
 		err = w.err
 	}
+	if err == nil {
+		*m = w.message
+	}
 	if len(l.queues) > 1 && err == nil {
-		l.took(l.indexOf(&m))
+		l.took(l.indexOf(m))
 	}
 	l.recycle(w)
-	return m, err
+	return err
 }
 
 // look takes a message off one channel, or puts the waiter on its list.
-func (l *listener) look(q *queue, w *waiter, atHead bool) (m Message, found bool, err error) {
+func (l *listener) look(q *queue, w *waiter, atHead bool, m *Message) (found bool, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if l.closed.Load() || q.layer.closed.Load() {
 		if w.claimed.CompareAndSwap(false, true) {
-			return Message{}, false, ErrClosed
+			return false, ErrClosed
 		}
-		return Message{}, false, nil // a message was handed over before
+		return false, nil // a message was handed over before
 	}
 	if q.depth > 0 {
 		if now := time.Now(); q.readable(now) {
 			if w.claimed.CompareAndSwap(false, true) {
-				return q.take(now), true, nil
+				*m = q.take(now)
+				return true, nil
 			}
-			return Message{}, false, nil // a message was handed over before; this one stays
+			return false, nil // a message was handed over before; this one stays
 		}
 	}
 	if atHead {
@@ -122,7 +124,7 @@ func (l *listener) look(q *queue, w *waiter, atHead bool) (m Message, found bool
 	} else {
 		q.waiting = append(q.waiting, w)
 	}
-	return Message{}, false, nil
+	return false, nil
 }
 
 // wait returns when a message was handed over, or gives up when done is closed and nobody was faster.
