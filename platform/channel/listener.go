@@ -151,7 +151,7 @@ func (l *listener) unlist(w *waiter, offset, listed int) {
 }
 
 func (l *listener) recycle(w *waiter) {
-	w.listener, w.message, w.err = nil, Message{}, nil
+	w.listener, w.message.Body, w.err = nil, nil, nil // what else is in the message is small
 	w.claimed.Store(false)
 	l.queues[0].waiters.Put(w)
 }

@@ -132,7 +132,8 @@ func (q *queue) reserve() bool {
 func (q *queue) handOver(m *Message) bool {
 	for len(q.waiting) > 0 {
 		w := q.waiting[0]
-		q.waiting = slices.Delete(q.waiting, 0, 1)
+		q.waiting[0] = nil
+		q.waiting = q.waiting[1:] // moving the others up would cost more than a new array now and then
 		if !w.claimed.CompareAndSwap(false, true) {
 			continue // another of its channels was faster, or it gave up
 		}
