@@ -25,7 +25,7 @@ type serveCommand struct {
 	Demo            bool           `help:"Seed a small catalogue, use the test gateway, and print an API key and a first order to paste."`
 	DemoKey         string         `help:"API key of the demonstration, at least 16 characters; made once for a data directory if not given." placeholder:"KEY"`
 	PaymentProvider string         `help:"Who charges cards: test-gateway, which moves no real money. --demo takes it by itself." enum:",test-gateway" default:""`
-	ChannelCapacity int            `help:"Calls that may wait for a module before more are refused (503 channel_full)." default:"100"`
+	ChannelCapacity int            `help:"Calls that may wait for a module before more are refused (503 channel_full); a busy module answers 100 in a tenth of a second." default:"100"`
 	Workers         int            `help:"Calls that a module handles at once. Most wait for a commit that others share, so there are more than processors." default:"64"`
 	ModuleCapacity  map[string]int `help:"Capacity of single modules, payments=50,orders=500 for instance; the others take --channel-capacity." mapsep:"," placeholder:"MODULE=N,..."`
 	ModuleWorkers   map[string]int `help:"Workers of single modules; the others take --workers." mapsep:"," placeholder:"MODULE=N,..."`
