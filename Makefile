@@ -43,6 +43,11 @@ check: lint fences race test ## Do all that CI does
 edges: ## Print the calls an order makes on each edge between modules
 	go test -v -run TestCallsPerOrder ./cmd/internal/shop
 
+.PHONY: sim
+sim: SEEDS ?= 500
+sim: ## Simulate a shop whose messages get lost, SEEDS times
+	go test -run TestSimulation -timeout 60m ./cmd/internal/shop -args -seeds $(SEEDS)
+
 .PHONY: load
 load: build ## Measure orders a second at 1, 8 and 64 customers
 	bin/cutpoint load

@@ -97,12 +97,22 @@ func (i *Importer) Apply(ctx context.Context, r Row) error {
 	return nil
 }
 
-// ApplyNew brings one row in unless the shop has the item already.
+// ApplyNew brings one row in unless the shop has all of it already. Stock comes last, so it tells whether an earlier attempt got
+// to the end.
 func (i *Importer) ApplyNew(ctx context.Context, r Row) error {
-	if _, err := i.shop.Do(ctx, http.MethodGet, "/v1/items/"+r.SKU, nil, nil); !client.HasCode(err, "inventory.item_not_found") {
-		return err
+	var item struct {
+		Locations []struct{} `json:"locations"`
 	}
-	return i.Apply(ctx, r)
+	_, err := i.shop.Do(ctx, http.MethodGet, "/v1/items/"+r.SKU, nil, &item)
+	switch {
+	case client.HasCode(err, "inventory.item_not_found"):
+		return i.Apply(ctx, r)
+	case err != nil:
+		return err
+	case r.Stock != nil && len(item.Locations) == 0:
+		return i.Apply(ctx, r)
+	}
+	return nil
 }
 
 func (i *Importer) setStock(ctx context.Context, r Row) error {
