@@ -74,7 +74,9 @@ func simulate(t *testing.T, seed uint64) {
 	sim := &simulation{client.Into(s.API(), secret), dice}
 	importer := catalogue.NewImporter(sim.Client, "seed")
 	for _, row := range catalogue.Demo() {
-		again(t, func() error { return importer.ApplyNew(t.Context(), row) })
+		if err := again(t, func() error { return importer.ApplyNew(t.Context(), row) }); err != nil {
+			t.Fatal(err)
+		}
 	}
 	placed := sim.shopAround(t)
 	time.Sleep(10 * time.Minute) // virtual: for what goes on in the background
