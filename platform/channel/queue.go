@@ -39,9 +39,6 @@ type entry struct {
 	expires time.Time
 }
 
-// lane holds the messages that wait for the one before them to be handled.
-type lane struct{ waiting []entry }
-
 // waiter is a reader who waits, on one queue or on several. Whoever claims it, by handing over a message or by giving up, is the
 // only one to do so; who hands over sets message or err and signals ready once.
 type waiter struct {
@@ -146,19 +143,6 @@ func (q *queue) handOver(m *Message) bool {
 	return false
 }
 
-// occupy marks the lane of a message that goes to a reader.
-func (q *queue) occupy(m *Message) {
-	if m.Header.Lane == "" {
-		return
-	}
-	if q.lanes == nil {
-		q.lanes = map[string]*lane{}
-	}
-	if q.lanes[m.Header.Lane] == nil {
-		q.lanes[m.Header.Lane] = &lane{}
-	}
-}
-
 func (q *queue) push(e entry) {
 	if q.n == len(q.ring) { // grow
 		ring := make([]entry, min(max(2*len(q.ring), 8), q.capacity))
@@ -208,24 +192,6 @@ func (q *queue) pop() entry {
 		}
 	}
 	return e
-}
-
-func (q *queue) countRing(name string, n int) {
-	if q.inRing[name] += n; q.inRing[name] == 0 {
-		delete(q.inRing, name)
-	}
-}
-
-// setAside moves the messages of a lane that is now occupied from the ring into the lane.
-func (q *queue) setAside(name string) {
-	l := q.lanes[name]
-	q.keep(func(e entry) bool {
-		if e.message.Header.Lane != name {
-			return true
-		}
-		l.waiting = append(l.waiting, e)
-		return false
-	})
 }
 
 // keep removes from the ring what is not to be kept.
@@ -281,146 +247,6 @@ func (q *queue) left(n int) {
 		close(q.drained)
 		q.drained = nil
 	}
-}
-
-// handled lets the next message of a lane be read.
-func (q *queue) handled(name string) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.free(name)
-	q.retire()
-}
-
-func (q *queue) free(name string) {
-	l := q.lanes[name]
-	if l == nil {
-		return
-	}
-	if len(l.waiting) == 0 {
-		delete(q.lanes, name)
-		return
-	}
-	e := l.waiting[0]
-	l.waiting = slices.Delete(l.waiting, 0, 1)
-	if q.handOver(&e.message) {
-		q.left(1)
-		q.figures.Waited += time.Since(e.since)
-		return
-	}
-	q.next = append(q.next, e)
-}
-
-// dropExpired makes room by removing expired messages wherever they stand, and returns when the next one expires.
-func (q *queue) dropExpired(now time.Time) (soonest time.Time) {
-	gone := 0
-	alive := func(e entry) bool {
-		if !e.expires.After(now) {
-			gone++
-			return false
-		}
-		if soonest.IsZero() || e.expires.Before(soonest) {
-			soonest = e.expires
-		}
-		return true
-	}
-	q.keep(alive)
-	for _, l := range q.lanes {
-		l.waiting = slices.DeleteFunc(l.waiting, func(e entry) bool { return !alive(e) })
-	}
-	var freed []string
-	q.next = slices.DeleteFunc(q.next, func(e entry) bool {
-		if alive(e) {
-			return false
-		}
-		freed = append(freed, e.message.Header.Lane)
-		return true
-	})
-	q.figures.Expired += uint64(gone)
-	q.left(gone)
-	for _, name := range freed {
-		q.free(name)
-	}
-	return soonest
-}
-
-// tidyAt lets the janitor come when the next message expires. It is set once for many messages, not for each.
-func (q *queue) tidyAt(t time.Time) {
-	q.tidy = t
-	if q.janitor == nil {
-		q.janitor = time.AfterFunc(time.Until(t), q.clean)
-		return
-	}
-	q.janitor.Reset(time.Until(t))
-}
-
-func (q *queue) clean() {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if q.gone || q.layer.closed.Load() {
-		return
-	}
-	q.tidy = time.Time{}
-	if soonest := q.dropExpired(time.Now()); !soonest.IsZero() {
-		q.tidyAt(soonest)
-	}
-	q.retire()
-}
-
-// retire takes the queue out of its layer if nobody needs it: no message, no reader, no lane.
-func (q *queue) retire() {
-	if q.gone || q.depth > 0 || q.listeners > 0 || len(q.lanes) > 0 {
-		return
-	}
-	q.gone = true
-	if q.janitor != nil {
-		q.janitor.Stop()
-	}
-	q.layer.forget(q)
-}
-
-func (q *queue) flush() {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.drop()
-	q.retire()
-}
-
-// drop removes every message that waits. A lane stays occupied until its message is handled.
-func (q *queue) drop() {
-	q.figures.Dropped += uint64(q.depth)
-	for _, e := range q.next {
-		delete(q.lanes, e.message.Header.Lane)
-	}
-	for _, l := range q.lanes {
-		l.waiting = nil
-	}
-	q.ring, q.head, q.n, q.next, q.inRing = nil, 0, 0, nil, nil
-	q.left(q.depth)
-}
-
-// emptied is closed once no message waits.
-func (q *queue) emptied() <-chan struct{} {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if q.depth == 0 {
-		done := make(chan struct{})
-		close(done)
-		return done
-	}
-	if q.drained == nil {
-		q.drained = make(chan struct{})
-	}
-	return q.drained
-}
-
-func (q *queue) close() {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.drop()
-	if q.janitor != nil {
-		q.janitor.Stop()
-	}
-	q.wake(func(*waiter) bool { return true })
 }
 
 // wake ends the wait of those readers whom it is told to.
