@@ -48,6 +48,14 @@ sim: SEEDS ?= 500
 sim: ## Simulate a shop whose messages get lost, SEEDS times
 	go test -run TestSimulation -timeout 60m ./cmd/internal/shop -args -seeds $(SEEDS)
 
+.PHONY: fuzz
+fuzz: FUZZTIME ?= 1m
+fuzz: ## Fuzz every target, FUZZTIME each
+	@for f in $$(grep -rl '^func Fuzz' --include='*_test.go' cmd modules platform); do \
+	  for target in $$(sed -n 's/^func \(Fuzz[A-Za-z]*\).*/\1/p' $$f); do \
+	    echo "== $$target"; go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) ./$$(dirname $$f) || exit 1; \
+	  done; done
+
 .PHONY: load
 load: build ## Measure orders a second at 1, 8 and 64 customers
 	bin/cutpoint load

@@ -130,7 +130,7 @@ func (q PageQuery) After(list ...any) (string, error) {
 		return "", nil
 	}
 	raw, err := cursorEncoding.DecodeString(q.Cursor)
-	if err != nil || len(raw) < cursorSum {
+	if err != nil || len(raw) < cursorSum || strings.ContainsAny(q.Cursor, "\r\n") { // which the decoder passes over
 		return "", ErrCursor
 	}
 	key := string(raw[cursorSum:])
