@@ -186,7 +186,7 @@ func reclaimed(t *stage) {
 			t.send(l, "idle", text(body))
 			t.send(l, "nobody", text(body))
 		}
-		if held := heap() - before; held < uint64(count*size) {
+		if held := heap() - before; t.bubble && held < uint64(count*size) { // in real time some may be gone by now
 			t.Errorf("%d bytes hold %d messages of %d", held, 2*count, size)
 		}
 		t.pass(2*t.unit + t.unit/5)

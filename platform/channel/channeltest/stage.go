@@ -37,7 +37,7 @@ func virtual(t testing.TB, d Driver) *stage {
 
 // actual returns the stage of a case in real time.
 func actual(t testing.TB, d Driver) *stage {
-	return &stage{TB: t, driver: d, unit: 200 * time.Millisecond, instant: 200 * time.Millisecond, patient: 10 * time.Second}
+	return &stage{TB: t, driver: d, unit: 500 * time.Millisecond, instant: 500 * time.Millisecond, patient: 10 * time.Second}
 }
 
 // rounds is how often something that needs luck, or shows in numbers alone, is tried.
