@@ -7,70 +7,116 @@ import (
 )
 
 // replyTable holds the reply slots of a process. A slot is used again and again; its address carries the generation, so
-// that an answer to an earlier call can't reach the next one.
+// that an answer to an earlier call can't reach the next one. Nothing here takes a lock but for a new slot and for the end of
+// the layer: a slot is passed from hand to hand by the state in it.
 type replyTable struct {
 	process uint64
 	limit   int
 	late    atomic.Uint64
 	gaveUp  atomic.Uint64
+	closed  atomic.Bool
 
-	mu     sync.Mutex
-	slots  atomic.Pointer[[]*replySlot] // by index; replaced when it grows, never changed in place
-	free   []*replySlot
-	closed bool
+	free  atomic.Uint64                // the first free slot: index + 1, below a number that each push makes larger
+	slots atomic.Pointer[[]*replySlot] // by index; replaced when it grows, never changed in place
+	mu    sync.Mutex                   // for who makes it grow or closes it
 }
 
 // replySlot is one slot. Index and generation make its address: generation << 32 | index + 1.
 //
-// ready is signalled at most once a use, under the lock: by the answer, by the deadline or by the layer's end, whichever is
-// first. Each of them takes a new generation, so that the others come too late.
+// What becomes of a use is decided by who first changes its state, and the generation in it keeps all others out:
 //
-// The timer is not stopped when the answer comes, since the next call mostly follows soon and has a later deadline: setting a
+//	open -> answering -> answered    by the answer, which puts the body there in between
+//	open -> left                     by the owner, at its deadline or when it is told to; by the layer's end
+//
+// ready says no more than "look at the state": a signal may be one too many, left over from an earlier use or from the alarm,
+// but there is always one after a change that the owner waits for.
+//
+// The alarm is not stopped when the answer comes, since the next call mostly follows soon and has a later deadline: setting a
 // timer for each call would cost more than the queue does.
 type replySlot struct {
-	table   *replyTable
-	index   uint32
-	address ReplyTo // of this use; the owner's alone
-	ready   chan struct{}
+	table *replyTable
+	index uint32
+	next  atomic.Uint32 // free slot after this one: index + 1
+	state atomic.Uint64 // generation << 2 | phase
+	ready chan struct{}
+	body  any // of who answers until it is answered, then the owner's
 
-	mu         sync.Mutex
-	generation uint32
-	answered   bool
-	body       any
-	waiting    bool
-	deadline   time.Time   // of the wait
-	timer      *time.Timer // calls expire
-	fires      time.Time   // not after the deadline; zero: the timer does not run
+	// The owner's alone.
+	use   uint64 // the state of this use while it is open
+	taken bool   // the answer was
+
+	alarm  *time.Timer // calls ring
+	rings  time.Time   // when it will, if it is set
+	alarms atomic.Bool // it is set; the owner sets it and the alarm clears it
 }
 
+// The phases of a use.
+const (
+	open uint64 = iota
+	answering
+	answered
+	left
+
+	phases = 4
+)
+
 func (t *replyTable) open() (*replySlot, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.closed {
+	if t.closed.Load() {
 		return nil, ErrClosed
 	}
-	var s *replySlot
-	if n := len(t.free); n > 0 {
-		s = t.free[n-1]
-		t.free = t.free[:n-1]
-	} else {
+	s := t.pop()
+	if s == nil {
 		var err error
 		if s, err = t.grow(); err != nil {
 			return nil, err
 		}
 	}
-	// Nobody knows the address of the new generation yet, so nobody else changes it.
-	s.address = ReplyTo{Process: t.process, Slot: uint64(s.generation)<<32 | uint64(s.index+1)}
+	// Nobody knows the address of this use yet, so nobody else changes its state but the end of the layer.
+	s.use = s.state.Load() &^ (phases - 1)
 	return s, nil
 }
 
-// grow adds a slot; the caller holds the lock.
+// pop takes a free slot, if there is one. The number in free shows a slot that was taken and pushed again in the meantime.
+func (t *replyTable) pop() *replySlot {
+	for {
+		head := t.free.Load()
+		if uint32(head) == 0 {
+			return nil
+		}
+		s := t.all()[uint32(head)-1]
+		if t.free.CompareAndSwap(head, head>>32<<32|uint64(s.next.Load())) {
+			return s
+		}
+	}
+}
+
+func (t *replyTable) push(s *replySlot) {
+	for {
+		head := t.free.Load()
+		s.next.Store(uint32(head))
+		if t.free.CompareAndSwap(head, (head>>32+1)<<32|uint64(s.index+1)) {
+			return
+		}
+	}
+}
+
+// grow adds a slot.
 func (t *replyTable) grow() (*replySlot, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	old := t.all()
+	if t.closed.Load() {
+		return nil, ErrClosed
+	}
 	if len(old) >= t.limit {
+		if s := t.pop(); s != nil { // given back since the caller looked
+			return s, nil
+		}
 		return nil, ErrFull.Saying("%d calls wait for an answer already", t.limit)
 	}
 	s := &replySlot{table: t, index: uint32(len(old)), ready: make(chan struct{}, 1)}
+	s.alarm = time.AfterFunc(time.Hour, s.ring)
+	s.alarm.Stop()
 	slots := append(old, s) // shares its array with the old slice, whose readers never look past their own length
 	t.slots.Store(&slots)
 	return s, nil
@@ -91,120 +137,122 @@ func (t *replyTable) deliver(to ReplyTo, body any) {
 	}
 }
 
+// stats counts the free slots one by one: those who look are few, and those who call don't have to count.
 func (t *replyTable) stats() Stats {
-	t.mu.Lock()
-	defer t.mu.Unlock()
+	slots := t.all()
+	free := 0
+	for next := uint32(t.free.Load()); next != 0 && int(next) <= len(slots) && free < len(slots); next = slots[next-1].next.Load() {
+		free++
+	}
 	return Stats{
-		Name: "response." + hexadecimal(t.process), Capacity: t.limit, Depth: len(t.all()) - len(t.free), Late: t.late.Load(), GaveUp: t.gaveUp.Load(),
+		Name: "response." + hexadecimal(t.process), Capacity: t.limit, Depth: len(slots) - free, Late: t.late.Load(), GaveUp: t.gaveUp.Load(),
 	}
 }
 
-// close ends every wait.
+// close ends every wait. A use that is opened at this moment is seen here, or sees that the table is closed when it waits.
 func (t *replyTable) close() {
 	t.mu.Lock()
-	t.closed = true
+	t.closed.Store(true)
 	t.mu.Unlock()
 	for _, s := range t.all() {
-		s.mu.Lock()
-		if s.timer != nil {
-			s.timer.Stop()
+		s.alarm.Stop()
+		if state := s.state.Load(); state%phases == open && s.state.CompareAndSwap(state, state+left) {
+			s.wake()
 		}
-		if s.waiting {
-			s.end()
-		}
-		s.generation++
-		s.mu.Unlock()
 	}
 }
 
 // answer reports whether the answer came in time.
 func (s *replySlot) answer(generation uint32, body any) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.generation != generation {
+	use := uint64(generation) * phases
+	if !s.state.CompareAndSwap(use+open, use+answering) {
 		return false
 	}
-	s.body, s.answered = body, true
-	s.end()
+	s.body = body
+	s.state.Store(use + answered)
+	s.wake()
 	return true
 }
 
-// expire is called by the timer, which may have been set for an earlier wait.
-func (s *replySlot) expire() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.fires = time.Time{}
-	if !s.waiting {
-		return
+func (s *replySlot) wake() {
+	select {
+	case s.ready <- struct{}{}:
+	default: // the owner will look anyway
 	}
-	if left := time.Until(s.deadline); left > 0 {
-		s.arm(left)
-		return
-	}
-	s.end()
 }
 
-// end closes the use to further answers and wakes the owner.
-func (s *replySlot) end() {
-	s.generation++
-	s.waiting = false
-	s.ready <- struct{}{}
+// ring is called by the alarm, which may have been set for an earlier use.
+func (s *replySlot) ring() {
+	s.alarms.Store(false)
+	s.wake()
 }
 
-func (s *replySlot) arm(left time.Duration) {
-	s.fires = s.deadline
-	if s.timer == nil {
-		s.timer = time.AfterFunc(left, s.expire)
-		return
+// wakeAt sees to it that the owner is woken at the deadline, or earlier; it returns false if the deadline has passed.
+func (s *replySlot) wakeAt(deadline time.Time) bool {
+	if s.alarms.Load() && !deadline.Before(s.rings) {
+		return true
 	}
-	s.timer.Reset(left)
+	left := time.Until(deadline)
+	if left <= 0 {
+		return false
+	}
+	s.rings = deadline
+	s.alarms.Store(true)
+	s.alarm.Reset(left)
+	return true
 }
 
-func (s *replySlot) Address() ReplyTo { return s.address }
+func (s *replySlot) Address() ReplyTo {
+	return ReplyTo{Process: s.table.process, Slot: s.use/phases<<32 | uint64(s.index+1)}
+}
 
 func (s *replySlot) Wait(done <-chan struct{}, deadline time.Time) (any, bool) {
-	s.mu.Lock()
-	if s.generation == uint32(s.address.Slot>>32) { // not answered yet, and the layer is open
-		s.waiting, s.deadline = true, deadline
-		if s.fires.IsZero() || deadline.Before(s.fires) {
-			s.arm(time.Until(deadline))
+	for {
+		switch s.state.Load() - s.use {
+		case answered:
+			s.taken = true
+			return s.body, true
+		case left:
+			s.table.gaveUp.Add(1)
+			return nil, false
+		case open:
+			if s.table.closed.Load() || !s.wakeAt(deadline) {
+				s.leave()
+				continue
+			}
 		}
-	} else if !s.answered {
-		s.mu.Unlock()
-		s.table.gaveUp.Add(1)
-		return nil, false
-	}
-	s.mu.Unlock()
-	if done == nil {
-		<-s.ready
-	} else {
+		if done == nil {
+			<-s.ready // at half the cost of a select
+			continue
+		}
 		select {
 		case <-s.ready:
 		case <-done:
-			s.table.gaveUp.Add(1)
-			return nil, false
+			s.leave()
+			done = nil // an answer that is there already, or will be in a moment, is taken all the same
 		}
 	}
-	if !s.answered {
-		s.table.gaveUp.Add(1)
-	}
-	return s.body, s.answered
 }
 
+// leave ends the use, unless an answer was faster.
+func (s *replySlot) leave() bool { return s.state.CompareAndSwap(s.use+open, s.use+left) }
+
 func (s *replySlot) Release() {
-	s.mu.Lock()
-	s.generation++
-	s.waiting = false
-	select {
-	case <-s.ready: // an answer came when nobody waited any more
-		if s.answered {
+	for {
+		phase := s.state.Load() - s.use
+		if phase == answering {
+			<-s.ready
+			continue
+		}
+		if phase == open && !s.leave() {
+			continue
+		}
+		if phase == answered && !s.taken { // it came when nobody waited any more
 			s.table.late.Add(1)
 		}
-	default:
+		break
 	}
-	s.answered, s.body = false, nil
-	s.mu.Unlock()
-	s.table.mu.Lock()
-	s.table.free = append(s.table.free, s)
-	s.table.mu.Unlock()
+	s.body, s.taken = nil, false
+	s.state.Store(uint64(uint32(s.use/phases)+1) * phases)
+	s.table.push(s)
 }

@@ -45,10 +45,11 @@ func answers(t *stage) {
 		s.Release()
 
 		s = t.slot(l)
+		address := s.Address()
 		go func() {
 			time.Sleep(t.unit / 10)
-			l.Reply(s.Address(), []byte("during"))
-			l.Reply(s.Address(), []byte("twice"))
+			l.Reply(address, []byte("during"))
+			l.Reply(address, []byte("twice"))
 		}()
 		t.answered(s, "during")
 		t.settle()
