@@ -117,10 +117,10 @@ type Layer interface {
 
 // Listener reads channels. Its methods are safe for concurrent use.
 type Listener interface {
-	// Receive waits for the next message whose deadline has not passed. With several callers each message goes to one of them.
-	// A done that is closed consumes nothing; a nil one is never closed. Errors: ErrClosed once the listener or its layer is
-	// closed, context.Canceled once done is.
-	Receive(done <-chan struct{}) (Message, error)
+	// Receive waits for the next message whose deadline has not passed, and writes it to m, which is its caller's own. With several
+	// callers each message goes to one of them. A done that is closed consumes nothing; a nil one is never closed. After an error m
+	// holds nothing of use. Errors: ErrClosed once the listener or its layer is closed, context.Canceled once done is.
+	Receive(done <-chan struct{}, m *Message) error
 
 	// Poll returns a message that waits already, or false. It also works after Close, so that the last reader of a channel can
 	// finish what was accepted; what others still read is left to them.
@@ -150,7 +150,8 @@ type ReplySlot interface {
 type Message struct {
 	Channel string // where it was received; Send sets it
 	Header  Header
-	Body    any // []byte on a layer that encodes
+	Body    any           // []byte on a layer that encodes
+	Waited  time.Duration // on its channel; the layer that hands it to a reader sets it
 }
 
 // Header travels beside the body and says nothing of the business. The zero value of a field means that there is none.

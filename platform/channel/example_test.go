@@ -19,8 +19,8 @@ func Example() {
 	if err := l.Send("parcels.packed", channel.Message{Body: []byte("ord_1")}); err != nil {
 		panic(err)
 	}
-	m, err := r.Receive(nil)
-	if err != nil {
+	var m channel.Message
+	if err := r.Receive(nil, &m); err != nil {
 		panic(err)
 	}
 	fmt.Printf("%s on %s\n", m.Body, m.Channel)

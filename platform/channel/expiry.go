@@ -10,7 +10,7 @@ import (
 // dropExpired makes room by removing expired messages wherever they stand, and returns when the next one expires.
 func (q *queue) dropExpired(now time.Time) (soonest time.Time) {
 	gone := 0
-	alive := func(e entry) bool {
+	alive := func(e *entry) bool {
 		if !e.expires.After(now) {
 			gone++
 			return false
@@ -22,11 +22,11 @@ func (q *queue) dropExpired(now time.Time) (soonest time.Time) {
 	}
 	q.keep(alive)
 	for _, l := range q.lanes {
-		l.waiting = slices.DeleteFunc(l.waiting, func(e entry) bool { return !alive(e) })
+		l.waiting = slices.DeleteFunc(l.waiting, func(e entry) bool { return !alive(&e) })
 	}
 	var freed []string
 	q.next = slices.DeleteFunc(q.next, func(e entry) bool {
-		if alive(e) {
+		if alive(&e) {
 			return false
 		}
 		freed = append(freed, e.message.Header.Lane)
@@ -91,7 +91,7 @@ func (q *queue) drop() {
 	for _, l := range q.lanes {
 		l.waiting = nil
 	}
-	q.ring, q.head, q.n, q.next, q.inRing = nil, 0, 0, nil, nil
+	q.ring, q.next, q.inRing = ring[entry]{}, nil, nil
 	q.left(q.depth)
 }
 

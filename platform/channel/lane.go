@@ -24,7 +24,11 @@ func (q *queue) occupy(m *Message) {
 	}
 }
 
+// countRing keeps count of the messages of a lane that are in the ring.
 func (q *queue) countRing(name string, n int) {
+	if q.inRing == nil {
+		q.inRing = map[string]int{}
+	}
 	if q.inRing[name] += n; q.inRing[name] == 0 {
 		delete(q.inRing, name)
 	}
@@ -33,11 +37,11 @@ func (q *queue) countRing(name string, n int) {
 // setAside moves the messages of a lane that is now occupied from the ring into the lane.
 func (q *queue) setAside(name string) {
 	l := q.lanes[name]
-	q.keep(func(e entry) bool {
+	q.keep(func(e *entry) bool {
 		if e.message.Header.Lane != name {
 			return true
 		}
-		l.waiting = append(l.waiting, e)
+		l.waiting = append(l.waiting, *e)
 		return false
 	})
 }
@@ -61,9 +65,11 @@ func (q *queue) free(name string) {
 	}
 	e := l.waiting[0]
 	l.waiting = slices.Delete(l.waiting, 0, 1)
-	if q.handOver(&e.message) {
+	e.message.Waited = time.Since(e.since)
+	if w := q.handOver(&e.message); w != nil {
+		w.ready <- struct{}{}
 		q.left(1)
-		q.figures.Waited += time.Since(e.since)
+		q.figures.Waited += e.message.Waited
 		return
 	}
 	q.next = append(q.next, e)

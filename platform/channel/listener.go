@@ -2,7 +2,7 @@ package channel
 
 import (
 	"context"
-	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -10,26 +10,33 @@ import (
 // listener is a declared reader of one channel or several.
 type listener struct {
 	queues []*queue
+	idle   sync.Pool    // of *waiter; not shared by layers, so that a layer may live in a synctest bubble
 	turn   atomic.Int64 // where the next look begins: after the channel that was read last, so that each has its turn
 	closed atomic.Bool
 }
 
-func (l *listener) Receive(done <-chan struct{}) (m Message, err error) {
+func newListener() *listener {
+	l := &listener{}
+	l.idle.New = func() any { return &waiter{listener: l, ready: make(chan struct{}, 1)} }
+	return l
+}
+
+func (l *listener) Receive(done <-chan struct{}, m *Message) error {
 	var before *queue // where the place in line is to be taken up again
 	for {
 		select {
 		case <-done:
-			return Message{}, context.Canceled
+			return context.Canceled
 		default:
 		}
-		if err = l.next(done, before, &m); err != nil {
-			return Message{}, err
+		if err := l.next(done, before, m); err != nil {
+			return err
 		}
 		if d := m.Header.Deadline; d.IsZero() || !passed(d) {
-			return m, nil
+			return nil
 		}
-		before = l.queues[l.indexOf(&m)]
-		before.tooLate(&m)
+		before = l.queues[l.indexOf(m)]
+		before.tooLate(m)
 	}
 }
 
@@ -55,20 +62,27 @@ func (l *listener) indexOf(m *Message) int {
 // took gives the turn to the channel after the i-th.
 func (l *listener) took(i int) {
 	if n := len(l.queues); n > 1 {
-		l.turn.Store(int64((i + 1) % n))
+		l.turn.Store(int64(l.after(i, 1)))
 	}
+}
+
+// after is the index of the channel that is n places after the i-th.
+func (l *listener) after(i, n int) int {
+	if i += n; i >= len(l.queues) {
+		i -= len(l.queues)
+	}
+	return i
 }
 
 // next takes the first message that is there, or waits for one. While it looks it is on the list of every channel that it has
 // looked at, so that no message slips through in between; at the head of the list of the channel where it was before, if any.
 func (l *listener) next(done <-chan struct{}, before *queue, m *Message) error {
-	first := l.queues[0]
-	w := first.waiters.Get().(*waiter)
-	w.listener = l
+	w := l.idle.Get().(*waiter)
+	w.message = m
 	offset := int(l.turn.Load())
 	listed := 0
 	for i := range l.queues {
-		at := (offset + i) % len(l.queues)
+		at := l.after(offset, i)
 		found, err := l.look(l.queues[at], w, l.queues[at] == before, m)
 		if found {
 			l.took(at)
@@ -89,9 +103,6 @@ func (l *listener) next(done <-chan struct{}, before *queue, m *Message) error {
 	}
 	if err == nil {
 		err = w.err
-	}
-	if err == nil {
-		*m = w.message
 	}
 	if len(l.queues) > 1 && err == nil {
 		l.took(l.indexOf(m))
@@ -120,9 +131,9 @@ func (l *listener) look(q *queue, w *waiter, atHead bool, m *Message) (found boo
 		}
 	}
 	if atHead {
-		q.waiting = slices.Insert(q.waiting, 0, w)
+		q.waiting.pushFront(w)
 	} else {
-		q.waiting = append(q.waiting, w)
+		q.waiting.push(w)
 	}
 	return false, nil
 }
@@ -146,20 +157,20 @@ func wait(w *waiter, done <-chan struct{}) error {
 
 func (l *listener) unlist(w *waiter, offset, listed int) {
 	for i := range listed {
-		l.queues[(offset+i)%len(l.queues)].remove(w)
+		l.queues[l.after(offset, i)].remove(w)
 	}
 }
 
 func (l *listener) recycle(w *waiter) {
-	w.listener, w.message.Body, w.err = nil, nil, nil // what else is in the message is small
+	w.message, w.err = nil, nil
 	w.claimed.Store(false)
-	l.queues[0].waiters.Put(w)
+	l.idle.Put(w)
 }
 
 func (l *listener) Poll() (Message, bool) {
 	offset := int(l.turn.Load())
 	for i := range l.queues {
-		at := (offset + i) % len(l.queues)
+		at := l.after(offset, i)
 		q := l.queues[at]
 		q.mu.Lock()
 		if l.closed.Load() && q.listeners > 0 {

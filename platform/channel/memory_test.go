@@ -43,6 +43,11 @@ func send(t testing.TB, l channel.Layer, m channel.Message) {
 	}
 }
 
+func receive(r channel.Listener, done <-chan struct{}) (m channel.Message, err error) {
+	err = r.Receive(done, &m)
+	return m, err
+}
+
 // stats returns the figures of the channel that the tests use.
 func stats(t testing.TB, l channel.Layer, of string) channel.Stats {
 	t.Helper()
@@ -87,7 +92,7 @@ func TestOrder(t *testing.T) {
 			var got [5]any
 			for i := range got {
 				go func() {
-					m, _ := r.Receive(nil)
+					m, _ := receive(r, nil)
 					got[i] = m.Body
 				}()
 				synctest.Wait() // it waits before the next one comes
@@ -195,7 +200,7 @@ func TestExpiry(t *testing.T) {
 		// A reader who waits already is no exception.
 		got := make(chan any)
 		go func() {
-			m, _ := r.Receive(nil)
+			m, _ := receive(r, nil)
 			got <- m.Body
 		}()
 		synctest.Wait()
@@ -252,7 +257,7 @@ func TestListenerClose(t *testing.T) {
 		b, _ := l.Listen(name)
 		results := make(chan error, 2)
 		for _, r := range []channel.Listener{a, b} {
-			go func() { _, err := r.Receive(nil); results <- err }()
+			go func() { _, err := receive(r, nil); results <- err }()
 		}
 		synctest.Wait()
 		a.Close()
@@ -272,7 +277,7 @@ func TestCancelledReceive(t *testing.T) {
 		send(t, l, numbered(1))
 		done := make(chan struct{})
 		close(done)
-		if _, err := r.Receive(done); !errors.Is(err, context.Canceled) {
+		if _, err := receive(r, done); !errors.Is(err, context.Canceled) {
 			t.Fatalf("receive: %v", err)
 		}
 		if m, ok := r.Poll(); !ok || m.Body != 1 {
@@ -285,7 +290,7 @@ func TestCancelledReceive(t *testing.T) {
 			for i := range 20_000 {
 				done, received := make(chan struct{}), false
 				go func() {
-					_, err := r.Receive(done)
+					_, err := receive(r, done)
 					received = err == nil
 				}()
 				synctest.Wait() // it waits
@@ -311,7 +316,7 @@ func TestCancelledReceive(t *testing.T) {
 			group.Go(func() {
 				for over.Err() == nil {
 					ctx, cancel := context.WithTimeout(over, 5*time.Microsecond)
-					if m, err := r.Receive(ctx.Done()); err == nil {
+					if m, err := receive(r, ctx.Done()); err == nil {
 						seen[m.Body.(int)].Add(1)
 						if left.Add(-1) == 0 {
 							allRead()
@@ -340,7 +345,7 @@ func TestClose(t *testing.T) {
 		defer slot.Release()
 		readers := make(chan error, 3)
 		for range 3 {
-			go func() { _, err := r.Receive(nil); readers <- err }()
+			go func() { _, err := receive(r, nil); readers <- err }()
 		}
 		answered := make(chan bool)
 		go func() {
@@ -362,7 +367,7 @@ func TestClose(t *testing.T) {
 		_, listen := l.Listen(name)
 		_, other := l.Listen("other.request")
 		_, open := l.OpenReply()
-		_, receive := r.Receive(nil)
+		_, receive := receive(r, nil)
 		for what, err := range map[string]error{
 			"send": l.Send(name, numbered(1)), "send elsewhere": l.Send("new.request", numbered(1)),
 			"listen": listen, "listen elsewhere": other, "open": open, "receive": receive,
@@ -380,7 +385,7 @@ func TestLayersOfTwoBubbles(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			l, r := layer(t, channel.Options{})
 			go func() { _ = l.Send(name, numbered(1)) }()
-			if _, err := r.Receive(t.Context().Done()); err != nil {
+			if _, err := receive(r, t.Context().Done()); err != nil {
 				t.Fatal(err)
 			}
 		})

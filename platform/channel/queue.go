@@ -1,7 +1,6 @@
 package channel
 
 import (
-	"errors"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -14,18 +13,16 @@ type queue struct {
 	layer    *Memory
 	name     string
 	capacity int
-	share    *share    // nil: not local
-	waiters  sync.Pool // of *waiter; not shared by layers, so that a layer may live in a synctest bubble
+	share    *share // nil: not local
 
 	mu        sync.Mutex
 	gone      bool // taken out of the layer; look the name up again
-	ring      []entry
-	head, n   int
+	ring      ring[entry]
 	next      []entry          // freed by their lane: read before the ring
 	lanes     map[string]*lane // those with a message that was received and is not handled yet; the ring has none of theirs
 	inRing    map[string]int   // messages in the ring, by lane
 	depth     int              // messages in ring, next and lanes
-	waiting   []*waiter        // longest first
+	waiting   ring[*waiter]    // longest first
 	listeners int
 	janitor   *time.Timer // drops what expires while nobody reads
 	tidy      time.Time   // when it comes, not after anything expires; zero: it does not
@@ -40,49 +37,65 @@ type entry struct {
 }
 
 // waiter is a reader who waits, on one queue or on several. Whoever claims it, by handing over a message or by giving up, is the
-// only one to do so; who hands over sets message or err and signals ready once.
+// only one to do so; who hands over writes the message to where the reader wants it, or sets err, and signals ready once.
 type waiter struct {
 	listener *listener
 	claimed  atomic.Bool
 	ready    chan struct{}
-	message  Message
+	message  *Message
 	err      error
 }
 
-// errGone says that a queue was taken out of its layer in the meantime.
-var errGone = errors.New("gone")
-
 func newQueue(m *Memory, name string) *queue {
-	q := &queue{layer: m, name: name, capacity: m.options.CapacityOf(name)}
-	q.waiters.New = func() any { return &waiter{ready: make(chan struct{}, 1)} }
-	return q
+	return &queue{layer: m, name: name, capacity: m.options.CapacityOf(name)}
 }
 
 // passed reads the monotonic clock alone, which costs half of time.Now.
 func passed(t time.Time) bool { return time.Until(t) <= 0 }
 
-func (q *queue) put(m *Message) error {
+// put sends a message on this channel, or reports that the queue was taken out of its layer: then its name is to be looked up
+// again. Who waits is woken without the lock, since waking costs more than all the rest, and wakes to take the lock.
+func (q *queue) put(m *Message) (gone bool, err error) {
 	q.mu.Lock()
-	defer q.mu.Unlock()
-	switch {
-	case q.gone:
-		return errGone
-	case q.layer.refuses.Load(): // looked at again under the lock, so that Drain and Close miss nothing
-		return ErrClosed
-	case q.listeners == 0 && !m.Header.ReplyTo.IsZero():
-		return ErrNoReceiver
+	if q.gone {
+		q.mu.Unlock()
+		return true, nil
 	}
-	if (m.Header.Lane == "" || q.lanes[m.Header.Lane] == nil) && q.handOver(m) {
-		q.figures.Sent++
-		return nil
+	w, err := q.accept(m)
+	q.mu.Unlock()
+	if w != nil {
+		w.ready <- struct{}{}
+	}
+	return false, err
+}
+
+// accept hands a message over to a reader, who is then to be woken, or puts it in line.
+func (q *queue) accept(m *Message) (*waiter, error) {
+	switch {
+	case q.layer.refuses.Load(): // looked at again under the lock, so that Drain and Close miss nothing
+		return nil, ErrClosed
+	case q.listeners == 0 && !m.Header.ReplyTo.IsZero():
+		return nil, ErrNoReceiver
+	}
+	if m.Header.Lane == "" || q.lanes[m.Header.Lane] == nil {
+		if w := q.handOver(m); w != nil {
+			q.figures.Sent++
+			return w, nil
+		}
 	}
 	if q.depth >= q.capacity && passed(q.tidy) {
 		q.dropExpired(time.Now())
 	}
 	if q.depth >= q.capacity || !q.reserve() {
 		q.figures.Full++
-		return ErrFull
+		return nil, ErrFull
 	}
+	q.enqueue(m)
+	return nil, nil
+}
+
+// enqueue puts a message in line; there is room for it.
+func (q *queue) enqueue(m *Message) {
 	now := time.Now()
 	e := entry{*m, now, now.Add(q.layer.options.Expiry)}
 	if d := m.Header.Deadline; !d.IsZero() && d.Before(e.expires) {
@@ -90,15 +103,19 @@ func (q *queue) put(m *Message) error {
 	}
 	q.depth++
 	q.figures.Sent++
-	if behind := q.lanes[m.Header.Lane]; m.Header.Lane != "" && behind != nil { // looked up now: what expired may have freed it
+	name := m.Header.Lane
+	switch behind := q.lanes[name]; { // looked up now: what expired may have freed it
+	case name == "":
+		q.ring.push(e)
+	case behind != nil:
 		behind.waiting = append(behind.waiting, e)
-	} else {
-		q.push(e)
+	default:
+		q.ring.push(e)
+		q.countRing(name, 1)
 	}
 	if q.tidy.IsZero() || e.expires.Before(q.tidy) {
 		q.tidyAt(e.expires)
 	}
-	return nil
 }
 
 // lost counts a copy that was refused as one that was accepted and dropped: to a group nobody says no.
@@ -125,40 +142,20 @@ func (q *queue) reserve() bool {
 	return true
 }
 
-// handOver gives a message to the reader who has waited longest, if anybody waits. It looks at the deadline when it wakes.
-func (q *queue) handOver(m *Message) bool {
-	for len(q.waiting) > 0 {
-		w := q.waiting[0]
-		q.waiting[0] = nil
-		q.waiting = q.waiting[1:] // moving the others up would cost more than a new array now and then
+// handOver gives a message to the reader who has waited longest, if anybody waits, and returns whom: the caller wakes it. It looks
+// at the deadline when it wakes.
+func (q *queue) handOver(m *Message) *waiter {
+	for q.waiting.n > 0 {
+		w := q.waiting.pop()
 		if !w.claimed.CompareAndSwap(false, true) {
 			continue // another of its channels was faster, or it gave up
 		}
 		q.occupy(m)
-		w.message = *m
-		w.ready <- struct{}{}
+		*w.message = *m
 		q.figures.Received++
-		return true
+		return w
 	}
-	return false
-}
-
-func (q *queue) push(e entry) {
-	if q.n == len(q.ring) { // grow
-		ring := make([]entry, min(max(2*len(q.ring), 8), q.capacity))
-		for i := range q.n {
-			ring[i] = q.ring[(q.head+i)%len(q.ring)]
-		}
-		q.ring, q.head = ring, 0
-	}
-	q.ring[(q.head+q.n)%len(q.ring)] = e
-	q.n++
-	if name := e.message.Header.Lane; name != "" {
-		if q.inRing == nil {
-			q.inRing = map[string]int{}
-		}
-		q.inRing[name]++
-	}
+	return nil
 }
 
 // first is the message to be read next, or nil.
@@ -166,8 +163,8 @@ func (q *queue) first() *entry {
 	switch {
 	case len(q.next) > 0:
 		return &q.next[0]
-	case q.n > 0:
-		return &q.ring[q.head]
+	case q.ring.n > 0:
+		return q.ring.at(0)
 	default:
 		return nil
 	}
@@ -180,10 +177,7 @@ func (q *queue) pop() entry {
 		q.next = slices.Delete(q.next, 0, 1)
 		return e
 	}
-	e := q.ring[q.head]
-	q.ring[q.head] = entry{}
-	q.head = (q.head + 1) % len(q.ring)
-	q.n--
+	e := q.ring.pop()
 	if name := e.message.Header.Lane; name != "" {
 		q.countRing(name, -1)
 		q.occupy(&e.message)
@@ -195,23 +189,16 @@ func (q *queue) pop() entry {
 }
 
 // keep removes from the ring what is not to be kept.
-func (q *queue) keep(which func(entry) bool) {
-	kept := 0
-	for i := range q.n {
-		e := q.ring[(q.head+i)%len(q.ring)]
-		if !which(e) {
-			if name := e.message.Header.Lane; name != "" {
-				q.countRing(name, -1)
-			}
-			continue
+func (q *queue) keep(which func(*entry) bool) {
+	q.ring.keep(func(e *entry) bool {
+		if which(e) {
+			return true
 		}
-		q.ring[(q.head+kept)%len(q.ring)] = e
-		kept++
-	}
-	for i := kept; i < q.n; i++ {
-		q.ring[(q.head+i)%len(q.ring)] = entry{}
-	}
-	q.n = kept
+		if name := e.message.Header.Lane; name != "" {
+			q.countRing(name, -1)
+		}
+		return false
+	})
 }
 
 // readable drops expired messages from the front and reports whether one is left to be read.
@@ -233,7 +220,8 @@ func (q *queue) take(now time.Time) Message {
 	e := q.pop()
 	q.left(1)
 	q.figures.Received++
-	q.figures.Waited += now.Sub(e.since)
+	e.message.Waited = now.Sub(e.since)
+	q.figures.Waited += e.message.Waited
 	return e.message
 }
 
@@ -251,15 +239,15 @@ func (q *queue) left(n int) {
 
 // wake ends the wait of those readers whom it is told to.
 func (q *queue) wake(whom func(*waiter) bool) {
-	q.waiting = slices.DeleteFunc(q.waiting, func(w *waiter) bool {
-		if !whom(w) {
-			return false
+	q.waiting.keep(func(w **waiter) bool {
+		if !whom(*w) {
+			return true
 		}
-		if w.claimed.CompareAndSwap(false, true) {
-			w.err = ErrClosed
-			w.ready <- struct{}{}
+		if (*w).claimed.CompareAndSwap(false, true) {
+			(*w).err = ErrClosed
+			(*w).ready <- struct{}{}
 		}
-		return true
+		return false
 	})
 }
 
@@ -280,8 +268,8 @@ func (q *queue) oldest() (since time.Time) {
 			since = e.since
 		}
 	}
-	if q.n > 0 {
-		older(q.ring[q.head])
+	if q.ring.n > 0 {
+		older(*q.ring.at(0))
 	}
 	if len(q.next) > 0 {
 		older(q.next[0])
@@ -295,24 +283,23 @@ func (q *queue) oldest() (since time.Time) {
 }
 
 // join counts a reader in.
-func (q *queue) join() error {
+func (q *queue) join() (gone bool, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	switch {
 	case q.gone:
-		return errGone
+		return true, nil
 	case q.layer.closed.Load():
-		return ErrClosed
+		return false, ErrClosed
 	}
 	q.listeners++
-	return nil
+	q.layer.desk(q.name).Store(q)
+	return false, nil
 }
 
 // remove takes a waiter off the list.
 func (q *queue) remove(w *waiter) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if i := slices.Index(q.waiting, w); i >= 0 {
-		q.waiting = slices.Delete(q.waiting, i, i+1)
-	}
+	q.waiting.keep(func(other **waiter) bool { return *other != w })
 }

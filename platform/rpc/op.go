@@ -38,10 +38,7 @@ type call[Req, Resp any] struct {
 	req   Req
 	resp  Resp
 	fault *fault.Error
-	sent  time.Time
 }
-
-func (k *call[Req, Resp]) sentAt() time.Time { return k.sent }
 
 // Define describes an operation of a module. A type that can't cross a boundary is reported by Handle and Call.
 func Define[Req, Resp any](module, operation string) *Op[Req, Resp] {
@@ -69,15 +66,15 @@ func (op *Op[Req, Resp]) Name() string { return op.name }
 
 // Call asks the module and waits for its answer. See the package comment for deadlines and errors.
 func (op *Op[Req, Resp]) Call(ctx context.Context, c *Caller, req Req) (Resp, error) {
-	start := time.Now()
-	resp, err := op.call(ctx, c, req, start)
+	begin := time.Since(c.start)
+	resp, err := op.call(ctx, c, req, begin)
 	if c.options.Observe != nil {
-		c.options.Observe(Observation{From: c.from, Operation: op.name, Took: time.Since(start), Err: err})
+		c.options.Observe(Observation{From: c.from, Operation: op.name, Took: time.Since(c.start) - begin, Err: err})
 	}
 	return resp, err
 }
 
-func (op *Op[Req, Resp]) call(ctx context.Context, c *Caller, req Req, now time.Time) (resp Resp, err error) {
+func (op *Op[Req, Resp]) call(ctx context.Context, c *Caller, req Req, begin time.Duration) (resp Resp, err error) {
 	if op.err != nil {
 		return resp, fault.ErrInternal.WithOutcome(fault.NotExecuted).Because(op.err)
 	}
@@ -85,19 +82,18 @@ func (op *Op[Req, Resp]) call(ctx context.Context, c *Caller, req Req, now time.
 		return f.call(ctx, req)
 	}
 	var m channel.Message
-	c.address(ctx, &m.Header, op.name, now)
-	if ctx.Err() != nil || !now.Before(m.Header.Deadline) {
+	if !c.address(ctx, &m.Header, op.name, begin) {
 		return resp, ErrExpired.Because(ctx.Err())
 	}
 	if op.lane != nil {
 		m.Header.Lane = op.lane(req)
 	}
-	if m.Body, err = op.request(c.encodes, req, now); err != nil {
+	if m.Body, err = op.request(c.encodes, req); err != nil {
 		return resp, err
 	}
 	slot, err := c.send(op.channel, &m)
 	if err != nil && c.options.WaitWhenFull > 0 {
-		slot, err = op.sendLater(ctx, c, &m, now, err)
+		slot, err = op.sendLater(ctx, c, &m, c.start.Add(begin+c.options.WaitWhenFull), err)
 	}
 	if err != nil {
 		op.recycle(m.Body)
@@ -113,8 +109,7 @@ func (op *Op[Req, Resp]) call(ctx context.Context, c *Caller, req Req, now time.
 
 // sendLater sends a message again and again, for as long as the caller waits for room, its deadline allows and the channel is
 // full. The pauses grow, so that many who wait don't keep a module busy that has too much to do.
-func (op *Op[Req, Resp]) sendLater(ctx context.Context, c *Caller, m *channel.Message, since time.Time, err error) (channel.ReplySlot, error) {
-	until := since.Add(c.options.WaitWhenFull)
+func (op *Op[Req, Resp]) sendLater(ctx context.Context, c *Caller, m *channel.Message, until time.Time, err error) (channel.ReplySlot, error) {
 	if m.Header.Deadline.Before(until) {
 		until = m.Header.Deadline
 	}
@@ -128,12 +123,8 @@ func (op *Op[Req, Resp]) sendLater(ctx context.Context, c *Caller, m *channel.Me
 		case <-ctx.Done():
 			return nil, err
 		}
-		now := time.Now()
-		if !now.Before(m.Header.Deadline) {
+		if time.Until(m.Header.Deadline) <= 0 {
 			break // what is sent now would not be started
-		}
-		if k, ok := m.Body.(*call[Req, Resp]); ok {
-			k.sent = now
 		}
 		var slot channel.ReplySlot
 		if slot, err = c.send(op.channel, m); err == nil {
@@ -144,12 +135,12 @@ func (op *Op[Req, Resp]) sendLater(ctx context.Context, c *Caller, m *channel.Me
 }
 
 // request copies or encodes a request.
-func (op *Op[Req, Resp]) request(encodes bool, req Req, now time.Time) (any, error) {
+func (op *Op[Req, Resp]) request(encodes bool, req Req) (any, error) {
 	if encodes {
 		return encode(req)
 	}
 	k := op.calls.Get().(*call[Req, Resp])
-	k.req, k.sent = req, now
+	k.req = req
 	if f := copyWith(&op.req, &k.req); f != nil {
 		op.recycle(k)
 		return nil, f

@@ -32,25 +32,31 @@ type ServerOptions struct {
 type Handled struct {
 	Operation string
 	From      string        // the calling module
-	Waited    time.Duration // from sending to its beginning; zero on a layer that encodes, which does not say
+	Waited    time.Duration // in the module's channel
 	Took      time.Duration // by the handler
 	Err       error         // what the caller was answered; nil: success
 }
 
 // Server answers the calls to one module with a fixed pool of workers.
 type Server struct {
-	layer    channel.Layer
-	encodes  bool
-	module   string
-	options  ServerOptions
-	handlers map[string]handler
-	direct   map[string]any // the same without messages, for NewDirect
-	err      error
+	layer   channel.Layer
+	encodes bool
+	module  string
+	options ServerOptions
+	offers  []offer
+	direct  map[string]any // the same without messages, for NewDirect
+	err     error
 
 	mu       sync.Mutex
 	listener channel.Listener // nil: not started
 	cancel   context.CancelFunc
 	idle     chan struct{} // closed when the last worker is gone
+}
+
+// offer is an operation and who does it. A module has a handful of them: looking through them is faster than hashing a name.
+type offer struct {
+	operation string
+	handler   handler
 }
 
 // handler does the work of one operation. It returns the body of the answer and the fault that is in it, if any; without a body,
@@ -65,7 +71,7 @@ func NewServer(l channel.Layer, module string, o ServerOptions) *Server {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Server{layer: l, encodes: l.Info().Encodes, module: module, options: o, handlers: map[string]handler{}, direct: map[string]any{}}
+	return &Server{layer: l, encodes: l.Info().Encodes, module: module, options: o, direct: map[string]any{}}
 }
 
 // Handle registers the function that does an operation. All registrations come before Start.
@@ -81,7 +87,7 @@ func Handle[Req, Resp any](s *Server, op *Op[Req, Resp], do func(context.Context
 	s.direct[op.name] = function[Req, Resp](func(ctx context.Context, req Req) (Resp, *fault.Error) {
 		return invoke(ctx, s, op.name, do, req)
 	})
-	s.handlers[op.name] = func(ctx context.Context, s *Server, m *channel.Message) (any, error) {
+	s.offers = append(s.offers, offer{op.name, func(ctx context.Context, s *Server, m *channel.Message) (any, error) {
 		switch body := m.Body.(type) {
 		case *call[Req, Resp]:
 			body.resp, body.fault = invoke(ctx, s, op.name, do, body.req)
@@ -112,7 +118,17 @@ func Handle[Req, Resp any](s *Server, op *Op[Req, Resp], do func(context.Context
 		default:
 			return nil, fmt.Errorf("a request of type %T", m.Body)
 		}
+	}})
+}
+
+// handler returns who does an operation, or nil.
+func (s *Server) handler(operation string) handler {
+	for i := range s.offers {
+		if s.offers[i].operation == operation {
+			return s.offers[i].handler
+		}
 	}
+	return nil
 }
 
 // invoke runs a handler and turns its error into what crosses the boundary.
@@ -190,69 +206,67 @@ func (s *Server) Stop(ctx context.Context) error {
 
 // work handles messages until the server is stopped and the channel is drained.
 func (s *Server) work(base context.Context, l channel.Listener) {
-	var contexts channel.Handlings
-	var m channel.Message // one for all, since handlers get a pointer to it
-	var err error
-	for {
-		if m, err = l.Receive(nil); err != nil {
-			break
-		}
-		s.serve(contexts.New(base, &m.Header), l, &m)
-		m.Body = nil // a worker that waits holds on to nobody's
+	h := channel.NewHandlings(base)
+	defer h.Close()
+	for l.Receive(nil, &h.Message) == nil {
+		s.serve(h, l)
 	}
 	for {
 		var ok bool
-		if m, ok = l.Poll(); !ok {
+		if h.Message, ok = l.Poll(); !ok {
 			return
 		}
-		s.serve(contexts.New(base, &m.Header), l, &m)
+		s.serve(h, l)
 	}
 }
 
-// serve answers one message, once the next one of its lane may go on.
-func (s *Server) serve(ctx *channel.Handling, l channel.Listener, m *channel.Message) {
+// serve answers one message.
+func (s *Server) serve(h *channel.Handlings, l channel.Listener) {
 	if s.options.Observe != nil {
-		s.observe(ctx, l, m)
+		s.observe(h, l)
 		return
 	}
-	body, _ := s.handle(ctx, m)
-	ctx.End()
-	l.Handled(m)
-	s.layer.Reply(m.Header.ReplyTo, body)
+	body, _ := s.handle(h)
+	s.answer(h, l, body)
+}
+
+// answer lets the next message of the lane go on before the caller does.
+func (s *Server) answer(h *channel.Handlings, l channel.Listener, body any) {
+	l.Handled(&h.Message)
+	h.Message.Body = nil // a worker that waits holds on to nobody's
+	s.layer.Reply(h.Message.Header.ReplyTo, body)
 }
 
 // observe does what serve does, and tells of it.
-func (s *Server) observe(ctx *channel.Handling, l channel.Listener, m *channel.Message) {
-	h := Handled{Operation: m.Header.Operation, From: m.Header.From}
+func (s *Server) observe(h *channel.Handlings, l channel.Listener) {
+	told := Handled{Operation: h.Message.Header.Operation, From: h.Message.Header.From, Waited: h.Message.Waited}
 	begin := time.Now()
-	if k, ok := m.Body.(interface{ sentAt() time.Time }); ok {
-		h.Waited = begin.Sub(k.sentAt())
-	}
 	var body any
-	body, h.Err = s.handle(ctx, m)
-	h.Took = time.Since(begin)
-	ctx.End()
-	l.Handled(m)
-	s.layer.Reply(m.Header.ReplyTo, body)
-	s.options.Observe(h)
+	body, told.Err = s.handle(h)
+	told.Took = time.Since(begin)
+	s.answer(h, l, body)
+	s.options.Observe(told)
 }
 
 // handle returns the body of the answer to a message and the fault that is in it, if any. A panic becomes a fault of this call
 // alone. What is left when Stop's time is up is refused.
-func (s *Server) handle(ctx *channel.Handling, m *channel.Message) (body any, err error) {
+func (s *Server) handle(h *channel.Handlings) (body any, err error) {
+	if h.Stopped() != nil {
+		return s.failure(channel.ErrNoReceiver)
+	}
+	m := &h.Message
+	do := s.handler(m.Header.Operation)
+	if do == nil {
+		return s.failure(ErrUnknownOperation.Saying("module %s has no operation %q", s.module, m.Header.Operation))
+	}
+	ctx := h.Begin()
 	defer func() {
 		if p := recover(); p != nil {
 			s.options.Log.ErrorContext(ctx, "panic in a handler", "operation", m.Header.Operation, "panic", p, "stack", string(debug.Stack()))
 			body, err = s.failure(fault.ErrInternal)
 		}
+		h.End()
 	}()
-	if ctx.Context.Err() != nil {
-		return s.failure(channel.ErrNoReceiver)
-	}
-	do, ok := s.handlers[m.Header.Operation]
-	if !ok {
-		return s.failure(ErrUnknownOperation.Saying("module %s has no operation %q", s.module, m.Header.Operation))
-	}
 	if body, err = do(ctx, s, m); body == nil {
 		s.options.Log.ErrorContext(ctx, "unreadable message", "operation", m.Header.Operation, "from", m.Header.From, "error", err)
 		return s.failure(fault.ErrInternal.WithOutcome(fault.NotExecuted))

@@ -111,9 +111,6 @@ func TestHandledIsObserved(t *testing.T) {
 				if i == 3 {
 					took, operation = 0, "orders.missing"
 				}
-				if o.Strict {
-					waited = 0
-				}
 				if h.Operation != operation || h.From != "edge" || h.Waited != waited || h.Took != took || !errors.Is(h.Err, want) {
 					t.Errorf("call %d was observed as %+v", i, h)
 				}

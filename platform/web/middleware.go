@@ -106,7 +106,7 @@ func (a *API) authorise(scopes []string) func(huma.Context, func(huma.Context)) 
 			_ = huma.WriteErr(a.huma, hc, p.Status, p.Detail, p)
 			return
 		}
-		header := *channel.HeaderOf(hc.Context())
+		header := channel.HeaderOf(hc.Context())
 		header.Actor = principal.KeyID
 		next(huma.WithContext(hc, auth.WithPrincipal(channel.WithHeader(hc.Context(), header), principal)))
 	}

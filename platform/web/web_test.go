@@ -90,7 +90,7 @@ func newFixture(t testing.TB, o web.Options) *fixture {
 		Body *stored
 	}
 	put := func(ctx context.Context, in thing) (*answer, error) {
-		f.seen = *channel.HeaderOf(ctx)
+		f.seen = channel.HeaderOf(ctx)
 		s, err := f.do(ctx, in)
 		return &answer{Status: http.StatusOK, Body: &s}, err
 	}

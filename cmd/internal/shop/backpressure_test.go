@@ -46,10 +46,10 @@ type stuck struct {
 	barrier *barrier
 }
 
-func (s *stuck) Receive(done <-chan struct{}) (channel.Message, error) {
-	m, err := s.Listener.Receive(done)
+func (s *stuck) Receive(done <-chan struct{}, m *channel.Message) error {
+	err := s.Listener.Receive(done, m)
 	<-s.barrier.passing()
-	return m, err
+	return err
 }
 
 func (b *barrier) passing() <-chan struct{} {

@@ -147,11 +147,12 @@ type reader struct {
 	close   func()
 }
 
-func (r *reader) Receive(done <-chan struct{}) (channel.Message, error) {
-	if r.receive != nil {
-		return r.receive(done)
+func (r *reader) Receive(done <-chan struct{}, m *channel.Message) (err error) {
+	if r.receive == nil {
+		return r.Listener.Receive(done, m)
 	}
-	return r.Listener.Receive(done)
+	*m, err = r.receive(done)
+	return err
 }
 
 func (r *reader) Poll() (channel.Message, bool) {
@@ -213,7 +214,7 @@ func changing(l channel.Listener, change func(channel.Message) (channel.Message,
 		Listener: l,
 		receive: func(done <-chan struct{}) (channel.Message, error) {
 			for {
-				m, err := l.Receive(done)
+				m, err := receive(l, done)
 				if err != nil {
 					return m, err
 				}
@@ -250,7 +251,7 @@ func choosing(l channel.Listener, choose func([]channel.Message) int) channel.Li
 	}
 	return &reader{Listener: l, receive: func(done <-chan struct{}) (channel.Message, error) {
 		if len(there) == 0 {
-			m, err := l.Receive(done)
+			m, err := receive(l, done)
 			if err != nil {
 				return m, err
 			}

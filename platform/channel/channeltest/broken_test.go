@@ -297,12 +297,12 @@ func brokenDrivers() []brokenDriver {
 				if m, ok := l.Poll(); ok {
 					return m, nil
 				}
-				return l.Receive(done)
+				return receive(l, done)
 			}}
 		})},
 		{"loses what comes while it is cancelled", keeps{cancelledMeanwhile, cancelledNeighbour}, reading(func(l channel.Listener) channel.Listener {
 			return &reader{Listener: l, receive: func(done <-chan struct{}) (channel.Message, error) {
-				m, err := l.Receive(done)
+				m, err := receive(l, done)
 				moment()
 				if closed(done) {
 					return channel.Message{}, context.Canceled
@@ -313,7 +313,7 @@ func brokenDrivers() []brokenDriver {
 		{"puts back at the end what comes while it is cancelled", keeps{cancelledMeanwhile}, over(func(l channel.Layer, b *breakable) {
 			b.reader = func(r channel.Listener) channel.Listener {
 				return &reader{Listener: r, receive: func(done <-chan struct{}) (channel.Message, error) {
-					m, err := r.Receive(done)
+					m, err := receive(r, done)
 					moment()
 					if err == nil && closed(done) {
 						return channel.Message{}, errors.Join(context.Canceled, l.Send(m.Channel, m))
@@ -345,7 +345,7 @@ func brokenDrivers() []brokenDriver {
 			b.reader = func(l channel.Listener) channel.Listener {
 				return &reader{Listener: l, receive: func(done <-chan struct{}) (channel.Message, error) {
 					traces.Store(new(int), nil)
-					return l.Receive(done)
+					return receive(l, done)
 				}}
 			}
 		})},
@@ -496,7 +496,7 @@ func secondWaiterForgotten(o channel.Options) channel.Layer {
 			if waiting.Add(1) > 1 {
 				<-done
 			}
-			return r.Receive(done)
+			return receive(r, done)
 		}}
 	}}
 }
@@ -526,7 +526,7 @@ func starving(o channel.Options) channel.Layer {
 			if m, ok := poll(); ok {
 				return m, nil
 			}
-			return all.Receive(done)
+			return receive(all, done)
 		}}, nil
 	}}
 }
@@ -536,7 +536,7 @@ func takingAll(o channel.Options) channel.Layer {
 	l := channel.NewMemory(o)
 	return &breakable{Layer: l, reader: func(r channel.Listener) channel.Listener {
 		return &reader{Listener: r, receive: func(done <-chan struct{}) (channel.Message, error) {
-			m, err := r.Receive(done)
+			m, err := receive(r, done)
 			moment()
 			_, _ = r.Poll()
 			return m, err

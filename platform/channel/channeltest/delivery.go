@@ -29,7 +29,7 @@ func atMostOnce(t *stage) {
 				all := written.Load() // before the look: what was sent by now is there to be seen
 				done := make(chan struct{})
 				go close(done) // at any moment of the wait
-				m, err := r.Receive(done)
+				m, err := receive(r, done)
 				if err != nil {
 					var ok bool
 					if m, ok = r.Poll(); !ok && all {
@@ -204,7 +204,7 @@ func cancelledBefore(t *stage) {
 	done := make(chan struct{})
 	close(done)
 	for range 100 { // a select between both would take the message now and then
-		if m, err := r.Receive(done); !errors.Is(err, context.Canceled) {
+		if m, err := receive(r, done); !errors.Is(err, context.Canceled) {
 			t.Fatalf("a cancelled receive returned %q, %v", said(m), err)
 		}
 	}

@@ -179,7 +179,7 @@ func laneWorkers(t *stage) {
 	for range workers {
 		working.Go(func() {
 			for {
-				m, err := r.Receive(done)
+				m, err := receive(r, done)
 				if err != nil {
 					return
 				}
@@ -251,7 +251,7 @@ func figuresAddUp(t *stage) {
 	for range 2 {
 		reading.Go(func() {
 			for {
-				m, err := r.Receive(over)
+				m, err := receive(r, over)
 				if err != nil {
 					return
 				}

@@ -27,7 +27,7 @@ func noReadersLeft(t *stage) {
 					from, want = passing, channel.ErrClosed
 				}
 				readers.Go(func() {
-					if m, err := from.Receive(done); !errors.Is(err, want) {
+					if m, err := receive(from, done); !errors.Is(err, want) {
 						t.Errorf("a reader got %q, %v; want %v", said(m), err, want)
 					}
 				})

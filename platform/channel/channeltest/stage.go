@@ -201,12 +201,18 @@ func await[T any](t *stage, c <-chan T, what string) T {
 	}
 }
 
+// receive returns what a reader gets next, or why it gets nothing.
+func receive(r channel.Listener, done <-chan struct{}) (m channel.Message, err error) {
+	err = r.Receive(done, &m)
+	return m, err
+}
+
 // receive returns what a reader gets next.
 func (t *stage) receive(r channel.Listener) channel.Message {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), t.patient)
 	defer cancel()
-	m, err := r.Receive(ctx.Done())
+	m, err := receive(r, ctx.Done())
 	if err != nil {
 		t.Fatalf("nothing to read: %v", err)
 	}
@@ -263,7 +269,7 @@ func (t *stage) wait(r channel.Listener) *waiter {
 	w := &waiter{t, done, sync.OnceFunc(func() { close(done) }), make(chan received, 1)}
 	t.Cleanup(w.leave)
 	go func() {
-		m, err := r.Receive(w.done)
+		m, err := receive(r, w.done)
 		w.result <- received{m, err}
 	}()
 	t.settle()
