@@ -1,6 +1,7 @@
 package channel
 
 import (
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -206,7 +207,13 @@ func (s *replySlot) Address() ReplyTo {
 	return ReplyTo{Process: s.table.process, Slot: s.use/phases<<32 | uint64(s.index+1)}
 }
 
+// Wait lets others go first, above all the handler, which the question has just woken: one that is quick has answered when it is
+// this goroutine's turn again, and then neither has this one to be put to sleep nor that one to wake it, which is a third of a
+// call. For a slow one it is a tenth of a microsecond lost.
 func (s *replySlot) Wait(done <-chan struct{}, deadline time.Time) (any, bool) {
+	if s.state.Load() == s.use+open {
+		runtime.Gosched()
+	}
 	for {
 		switch s.state.Load() - s.use {
 		case answered:
