@@ -173,7 +173,7 @@ func TestDerivedContexts(t *testing.T) {
 			for i := range derived {
 				derived[i], cancels[i] = context.WithTimeout(c, time.Hour)
 			}
-			if after := goroutines(); after != before {
+			if after := goroutines(); after > before { // one of an earlier test may just end
 				t.Errorf("%s: %d goroutines, %d before", name, after, before)
 			}
 			called := make(chan bool, 2)

@@ -74,7 +74,7 @@ func BenchmarkTax(b *testing.B) {
 	for _, customers := range []int{8, 64} {
 		b.Run(fmt.Sprintf("customers=%d", customers), func(b *testing.B) {
 			useAllProcessors(b)
-			const each = 2 * time.Second // of a run
+			const each = 500 * time.Millisecond // of a run: many short ones in turn tell more than a few long ones, since the machine drifts
 			orders := int(buy(b, layer, customers, 1000) * each.Seconds())
 			buy(b, direct, customers, 1000)
 			var sides, work comparison
