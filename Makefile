@@ -66,7 +66,7 @@ bench: ## Run the benchmarks
 
 .PHONY: tax
 tax: ## Compare orders a second on the channel layer with modules that call each other plainly
-	go test -v -run '^$$' -bench Tax -benchtime 12x ./cmd/internal/shop
+	go test -v -run '^$$' -bench Tax -benchtime 40x ./cmd/internal/shop
 
 .PHONY: headofline
 headofline: ## Compare quotes and stock queries while payments refuses with those of an idle shop

@@ -41,7 +41,8 @@
 // # Contexts
 //
 // The handler's context is fresh: deadline, cancellation of the server, and the header. Values of the caller's context do not
-// cross.
+// cross. It is over when the handler returns, and the header with it: what goes on afterwards takes along what it needs
+// (channel.WithHeader).
 //
 // # Errors
 //
