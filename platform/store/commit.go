@@ -4,11 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"sync/atomic"
 
 	"gorm.io/gorm"
+
+	"cutpoint/platform/failpoint"
 )
 
 // ErrClosed is returned by Write once the store is closed.
@@ -20,6 +24,8 @@ var ErrClosed = errors.New("the store is closed")
 type committer struct {
 	db    *gorm.DB
 	batch int
+	fail  failpoint.Points
+	name  string // of the file, in failpoints
 	queue chan *write
 	done  chan struct{}
 
@@ -45,8 +51,11 @@ type Stats struct {
 	Failed  uint64 // writes that were rolled back, or not begun since their context had ended
 }
 
-func startCommitter(db *gorm.DB, batch, queue int) *committer {
-	c := &committer{db: db, batch: batch, queue: make(chan *write, queue), done: make(chan struct{})}
+func startCommitter(db *gorm.DB, o Options) *committer {
+	c := &committer{
+		db: db, batch: o.Batch, fail: o.Fail, name: strings.TrimSuffix(filepath.Base(o.Path), ".db"),
+		queue: make(chan *write, o.Queue), done: make(chan struct{}),
+	}
 	go c.run()
 	return c
 }
@@ -131,12 +140,24 @@ func (c *committer) commit(batch []*write) []*write {
 	}
 	err := errLost
 	if whole {
-		err = tx.Commit().Error
+		err = c.end(tx)
 	} else {
 		tx.Rollback()
 	}
 	c.settle(batch, err)
 	return batch
+}
+
+// end commits. What fails after the commit leaves its writers in doubt, as a crash there does.
+func (c *committer) end(tx *gorm.DB) error {
+	if err := c.fail.Hit(c.name + ".commit.before"); err != nil {
+		tx.Rollback()
+		return err
+	}
+	if err := tx.Commit().Error; err != nil {
+		return err
+	}
+	return c.fail.Hit(c.name + ".commit.after")
 }
 
 // settle gives those writes that went well the outcome of their commit.

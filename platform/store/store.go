@@ -28,6 +28,8 @@ import (
 	"gorm.io/driver/sqlite"
 	"gorm.io/gorm"
 	"gorm.io/gorm/logger"
+
+	"cutpoint/platform/failpoint"
 )
 
 // Defaults of a store.
@@ -44,6 +46,9 @@ type Options struct {
 	Readers    int    // read connections
 	Batch      int    // writes that may share a commit
 	Queue      int    // writes that may wait; more wait outside, until their context ends
+
+	// Fail, for tests, is asked before and after each commit: at "orders.commit.before" and "orders.commit.after" of a file orders.db.
+	Fail failpoint.Points
 }
 
 // Store is an open database. It is safe for concurrent use.
@@ -81,7 +86,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		_ = closePool(s.writer) // err tells why
 		return nil, fmt.Errorf("open %s: %w", o.Path, err)
 	}
-	s.committer = startCommitter(s.writer, o.Batch, o.Queue)
+	s.committer = startCommitter(s.writer, o)
 	return s, nil
 }
 
