@@ -7,6 +7,7 @@
 //   - Commands that move stock or money need an Idempotency-Key: see Keyed.
 //   - Single resources carry an ETag and are replaced with If-Match: see ETag and IfVersion.
 //   - Lists are pages with opaque cursors: see PageQuery.
+//   - Signed messages of strangers are taken byte for byte: see Raw.
 //
 // Faces use this package and know neither echo nor the server; both stand here alone.
 package web
@@ -77,7 +78,7 @@ func New(o Options) *API {
 	useConventions()
 	config := huma.DefaultConfig("Cutpoint", o.Version)
 	config.Info.Description = introduction
-	config.Tags = []*huma.Tag{{Name: "Orders"}, {Name: "Inventory"}, {Name: "Prices"}, {Name: "Payments"}, {Name: "Test gateway"}, {Name: "Health"}}
+	config.Tags = []*huma.Tag{{Name: "Orders"}, {Name: "Inventory"}, {Name: "Prices"}, {Name: "Payments"}, {Name: "Webhooks"}, {Name: "Test gateway"}, {Name: "Health"}}
 	config.CreateHooks, config.DocsPath, config.OpenAPIPath, config.SchemasPath = nil, "", "", ""
 	config.Components.Schemas = huma.NewMapRegistry("#/components/schemas/", schemaName)
 	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
@@ -109,6 +110,7 @@ type Route struct {
 	Scopes      []string // any of them opens the route; none: no key is needed
 	Status      int      // of success, if not 200
 	Statuses    []int    // further answers that carry the same body
+	BodyLimit   int64    // bytes of a request body, if less than what the API takes
 	Example     any      // a request body that works as it stands
 }
 
@@ -119,6 +121,9 @@ func Handle[I, O any](a *API, r Route, do func(context.Context, *I) (*O, error))
 		Method: r.Method, Path: r.Path, OperationID: r.ID, Tags: []string{r.Tag},
 		Summary: r.Summary, Description: r.Description, DefaultStatus: r.Status,
 		MaxBodyBytes: a.options.BodyLimit, Responses: map[string]*huma.Response{},
+	}
+	if r.BodyLimit > 0 {
+		op.MaxBodyBytes = min(r.BodyLimit, a.options.BodyLimit)
 	}
 	if len(r.Scopes) > 0 {
 		op.Security = []map[string][]string{{"key": r.Scopes}}

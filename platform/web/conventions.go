@@ -50,6 +50,20 @@ func (k Keyed) Key(ctx context.Context, operation string, request any) (idempote
 	return idempotency.Key{Caller: auth.PrincipalOf(ctx).KeyID, Value: value, Digest: hex.EncodeToString(digest[:])}, nil
 }
 
+// Repeatable is embedded in the input of a command that makes something, and moves neither stock nor money: a key is not required,
+// and honoured where there is one.
+type Repeatable struct {
+	IdempotencyKey string `header:"Idempotency-Key" doc:"Optional. 1-255 characters, fresh for each new command; a repeat makes nothing new"`
+}
+
+// Key returns the key as Keyed does, and the zero key where there is none. Errors: ErrKeyInvalid.
+func (r Repeatable) Key(ctx context.Context, operation string, request any) (idempotency.Key, error) {
+	if r.IdempotencyKey == "" {
+		return idempotency.Key{}, nil
+	}
+	return Keyed(r).Key(ctx, operation, request)
+}
+
 // ReplayHeader is embedded in the output of such a command.
 type ReplayHeader struct {
 	Replayed string `header:"Idempotent-Replayed" doc:"true if this is the answer to an earlier request with the same key"`

@@ -96,7 +96,7 @@ func (a *API) describe(r Route) {
 	}
 	for _, p := range op.Parameters {
 		if p.In == "header" && p.Name == "Idempotency-Key" {
-			p.Required = true
+			p.Required = strings.HasPrefix(p.Description, "Required") // of a Keyed; a Repeatable's is not
 		}
 	}
 }
