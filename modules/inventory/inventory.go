@@ -9,13 +9,18 @@
 // what the shelves can't give is promised without being counted as reserved.
 //
 // An order's stock goes through Reserve, then Finalise (the units leave the shelf) or Release (they don't). Each of the three
-// may be repeated with the same order at any time, by anyone who is not sure of having been heard.
+// may be repeated with the same order at any time, by anyone who is not sure of having been heard. What an order holds has no
+// expiry: the order alone gives it back or takes it.
+//
+// Before there is an order, Hold keeps units for a cart for a limited time. It is a promise of its own kind: it ends by itself,
+// and the order that names it gets its units ahead of everybody else.
 package inventory
 
 import (
 	"context"
 	"time"
 
+	"cutpoint/platform/audit"
 	"cutpoint/platform/fault"
 	"cutpoint/platform/idempotency"
 )
@@ -33,6 +38,14 @@ var (
 
 // MaxQuantity bounds every quantity and level, in units, so that no sum of them overflows.
 const MaxQuantity = 1_000_000_000
+
+// Bounds of a cart's hold and of a look-up by orders.
+const (
+	MinHoldTTL = time.Second
+	MaxHoldTTL = 24 * time.Hour
+
+	MaxOrderIDs = 200
+)
 
 // Service is what inventory promises. All methods are safe for concurrent use. Besides the errors listed, each may return
 // fault.ErrInvalid and the errors of the channel layer.
@@ -65,8 +78,19 @@ type Service interface {
 	// Check tells which of some SKUs are no items, without holding anything.
 	Check(context.Context, CheckRequest) (Checked, error)
 
-	// Reserve holds stock for an order, all lines or none, without expiry. Repeating it with the same order returns the first
-	// answer. Errors: ErrOutOfStock, ErrUnknownSKU, ErrReleased.
+	// Hold keeps stock for a cart, all lines or none, until its expiry. Repeating it with the same lines lengthens the hold and
+	// never shortens it; with other lines it replaces the hold, and if they are not to be had, the old one stays as it was. What
+	// has expired is given free within a few seconds, and at once where another order or cart needs it.
+	// Errors: ErrOutOfStock, ErrUnknownSKU.
+	Hold(context.Context, HoldRequest) (CartHold, error)
+
+	// ReleaseHold gives a cart's units free before their time. It always succeeds, also where nothing is held any more.
+	ReleaseHold(context.Context, ReleaseHoldRequest) (HoldRelease, error)
+
+	// Reserve holds stock for an order, all lines or none, without expiry. The units that the cart named with it holds go over to
+	// the order in the same instant: what the order does not want of them is given free, what it wants beside them is taken from
+	// what is available. A hold that has expired or was never there is no help and no harm; a Reserve that fails leaves it alone.
+	// Repeating it with the same order returns the first answer. Errors: ErrOutOfStock, ErrUnknownSKU, ErrReleased.
 	Reserve(context.Context, ReserveRequest) (Reservation, error)
 
 	// Finalise turns an order's hold into consumption: the units leave the shelf and movements are written. Repeating it
@@ -78,8 +102,11 @@ type Service interface {
 	// that arrives later is refused with ErrReleased.
 	Release(context.Context, ReleaseRequest) (Reservation, error)
 
-	// Reservations lists reservations by order id; with an order, that order's one.
+	// Reservations lists live holds of orders by order id; with orders, what these did to the stock, whatever the state.
 	Reservations(context.Context, ReservationsRequest) (ReservationPage, error)
+
+	// Audit checks the levels of a page of items against the holds and the ledger; see package audit.
+	Audit(context.Context, audit.Request) (audit.Page, error)
 }
 
 // Location is a place where stock lies. Units are taken from locations in the order of their codes.
@@ -226,10 +253,40 @@ type Line struct {
 	Quantity int64  `json:"quantity"`
 }
 
-// ReserveRequest holds stock for an order. Lines of one SKU are added up.
+// HoldRequest holds stock for a cart, for TTL from now on: MinHoldTTL to MaxHoldTTL. Lines of one SKU are added up. HoldID is the
+// caller's own, of the form of a SKU; whoever knows it may replace or release the hold, so it should be hard to guess.
+type HoldRequest struct {
+	HoldID string        `json:"hold_id"`
+	Lines  []Line        `json:"lines"`
+	TTL    time.Duration `json:"ttl"`
+}
+
+// CartHold is what a cart holds.
+type CartHold struct {
+	ID        string         `json:"id"`
+	Lines     []ReservedLine `json:"lines"`
+	ExpiresAt time.Time      `json:"expires_at"`
+	CreatedAt time.Time      `json:"created_at"`
+	UpdatedAt time.Time      `json:"updated_at"`
+}
+
+// ReleaseHoldRequest names the hold of a cart.
+type ReleaseHoldRequest struct {
+	HoldID string `json:"hold_id"`
+}
+
+// HoldRelease tells whether there was something to give free.
+type HoldRelease struct {
+	HoldID   string `json:"hold_id"`
+	Released bool   `json:"released"`
+}
+
+// ReserveRequest holds stock for an order. Lines of one SKU are added up. HoldID, if not empty, is the cart's hold that the order
+// takes over.
 type ReserveRequest struct {
 	OrderID string `json:"order_id"`
 	Lines   []Line `json:"lines"`
+	HoldID  string `json:"hold_id"`
 }
 
 // FinaliseRequest names the order whose hold becomes consumption.
@@ -267,11 +324,12 @@ type ReservedLine struct {
 	Backordered bool   `json:"backordered"`
 }
 
-// ReservationsRequest asks for the reservation of an order, or, without one, for at most Limit live holds after an order id.
+// ReservationsRequest asks for the reservations of some orders, at most MaxOrderIDs, or, without any, for at most Limit live holds.
+// Both begin after an order id, so that a page that was cut short (More) can be followed by the next.
 type ReservationsRequest struct {
-	OrderID string `json:"order_id"`
-	After   string `json:"after"`
-	Limit   int    `json:"limit"`
+	OrderIDs []string `json:"order_ids"`
+	After    string   `json:"after"`
+	Limit    int      `json:"limit"`
 }
 
 // ReservationPage is a page of reservations.

@@ -3,13 +3,14 @@ package inventory
 import (
 	"context"
 
+	"cutpoint/platform/audit"
 	"cutpoint/platform/rpc"
 )
 
 // Module is the name under which inventory listens on the channel layer.
 const Module = "inventory"
 
-// What changes the hold of one order is done in its order: a Release can't overtake the Reserve before it.
+// What changes the hold of one order is done in its order: a Release can't overtake the Reserve before it. So it is with a cart.
 var (
 	putLocation  = rpc.Define[PutLocationRequest, Location](Module, "put_location")
 	locations    = rpc.Define[LocationsRequest, LocationPage](Module, "locations")
@@ -19,10 +20,13 @@ var (
 	adjust       = rpc.Define[AdjustRequest, Adjustment](Module, "adjust")
 	movements    = rpc.Define[MovementsRequest, MovementPage](Module, "movements")
 	check        = rpc.Define[CheckRequest, Checked](Module, "check")
+	hold         = rpc.Define[HoldRequest, CartHold](Module, "hold").ByLane(func(r HoldRequest) string { return r.HoldID })
+	releaseHold  = rpc.Define[ReleaseHoldRequest, HoldRelease](Module, "release_hold").ByLane(func(r ReleaseHoldRequest) string { return r.HoldID })
 	reserve      = rpc.Define[ReserveRequest, Reservation](Module, "reserve").ByLane(func(r ReserveRequest) string { return r.OrderID })
 	finalise     = rpc.Define[FinaliseRequest, Reservation](Module, "finalise").ByLane(func(r FinaliseRequest) string { return r.OrderID })
 	release      = rpc.Define[ReleaseRequest, Reservation](Module, "release").ByLane(func(r ReleaseRequest) string { return r.OrderID })
 	reservations = rpc.Define[ReservationsRequest, ReservationPage](Module, "reservations")
+	auditing     = rpc.Define[audit.Request, audit.Page](Module, "audit")
 )
 
 // Serve answers calls from the channel layer with a body of this contract.
@@ -35,10 +39,13 @@ func Serve(s *rpc.Server, body Service) {
 	rpc.Handle(s, adjust, body.Adjust)
 	rpc.Handle(s, movements, body.Movements)
 	rpc.Handle(s, check, body.Check)
+	rpc.Handle(s, hold, body.Hold)
+	rpc.Handle(s, releaseHold, body.ReleaseHold)
 	rpc.Handle(s, reserve, body.Reserve)
 	rpc.Handle(s, finalise, body.Finalise)
 	rpc.Handle(s, release, body.Release)
 	rpc.Handle(s, reservations, body.Reservations)
+	rpc.Handle(s, auditing, body.Audit)
 }
 
 // Client is the contract spoken over a channel layer.
@@ -89,6 +96,16 @@ func (c Client) Check(ctx context.Context, r CheckRequest) (Checked, error) {
 	return check.Call(ctx, c.caller, r)
 }
 
+// Hold implements Service.
+func (c Client) Hold(ctx context.Context, r HoldRequest) (CartHold, error) {
+	return hold.Call(ctx, c.caller, r)
+}
+
+// ReleaseHold implements Service.
+func (c Client) ReleaseHold(ctx context.Context, r ReleaseHoldRequest) (HoldRelease, error) {
+	return releaseHold.Call(ctx, c.caller, r)
+}
+
 // Reserve implements Service.
 func (c Client) Reserve(ctx context.Context, r ReserveRequest) (Reservation, error) {
 	return reserve.Call(ctx, c.caller, r)
@@ -107,4 +124,9 @@ func (c Client) Release(ctx context.Context, r ReleaseRequest) (Reservation, err
 // Reservations implements Service.
 func (c Client) Reservations(ctx context.Context, r ReservationsRequest) (ReservationPage, error) {
 	return reservations.Call(ctx, c.caller, r)
+}
+
+// Audit implements Service.
+func (c Client) Audit(ctx context.Context, r audit.Request) (audit.Page, error) {
+	return auditing.Call(ctx, c.caller, r)
 }

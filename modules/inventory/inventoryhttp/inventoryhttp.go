@@ -1,5 +1,5 @@
-// Package inventoryhttp is the HTTP face of the inventory module: locations, items, adjustments, and what the stock's ledger
-// and reservations say. It speaks to the module through its contract, wherever that runs.
+// Package inventoryhttp is the HTTP face of the inventory module: locations, items, adjustments, what the stock's ledger and
+// reservations say, and the holds of carts. It speaks to the module through its contract, wherever that runs.
 //
 // Reserve, Finalise and Release have no route: only orders moves stock for an order.
 package inventoryhttp
@@ -53,6 +53,7 @@ func Register(a *web.API, s inventory.Service) {
 		Method: http.MethodGet, Path: "/v1/reservations", ID: "list-reservations", Tag: tag, Scopes: read,
 		Summary: "List the stock that orders hold, or show what one order did to the stock",
 	}, f.reservations)
+	registerHolds(a, f)
 }
 
 type face struct{ inventory inventory.Service }
@@ -258,7 +259,11 @@ func (f face) reservations(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	page, err := f.inventory.Reservations(ctx, inventory.ReservationsRequest{OrderID: in.Order, After: after, Limit: in.Limit})
+	request := inventory.ReservationsRequest{After: after, Limit: in.Limit}
+	if in.Order != "" {
+		request.OrderIDs = []string{in.Order}
+	}
+	page, err := f.inventory.Reservations(ctx, request)
 	if err != nil {
 		return nil, err
 	}

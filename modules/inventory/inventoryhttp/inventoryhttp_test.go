@@ -303,6 +303,7 @@ func TestDescription(t *testing.T) {
 		"put /v1/locations/{code}": "200 201", "get /v1/locations": "200",
 		"put /v1/items/{sku}": "200 201", "get /v1/items/{sku}": "200 304", "get /v1/items": "200",
 		"post /v1/items/{sku}/adjustments": "201", "get /v1/items/{sku}/movements": "200", "get /v1/reservations": "200",
+		"put /v1/holds/{id}": "200", "delete /v1/holds/{id}": "204",
 	} {
 		method, path, _ := strings.Cut(route, " ")
 		responses := doc.Paths[path][method].Responses

@@ -15,6 +15,7 @@ import (
 	"cutpoint/modules/inventory"
 	"cutpoint/modules/inventory/internal/stock"
 	"cutpoint/platform/channel"
+	"cutpoint/platform/failpoint"
 	"cutpoint/platform/id"
 	"cutpoint/platform/rpc"
 	"cutpoint/platform/store"
@@ -45,9 +46,14 @@ func (d Deps) check() error {
 	return fmt.Errorf("module %s needs %s", inventory.Module, strings.Join(missing, ", "))
 }
 
+// DefaultExpireEvery is how often the module looks for carts whose time is over.
+const DefaultExpireEvery = time.Second
+
 // Options are the settings of the module. The zero value takes the defaults.
 type Options struct {
-	Workers int // calls handled at once; 0: rpc.DefaultWorkers
+	Workers     int              // calls handled at once; 0: rpc.DefaultWorkers
+	ExpireEvery time.Duration    // how often expired holds are given free; 0: DefaultExpireEvery
+	Fail        failpoint.Points // for tests; see store.Options
 }
 
 // Module is the inventory module, from the outside. It is safe for concurrent use.
@@ -58,6 +64,8 @@ type Module struct {
 	mu     sync.Mutex
 	store  *store.Store // nil until it is started
 	server *rpc.Server
+	stop   context.CancelFunc // of the sweeper
+	swept  chan struct{}      // closed when it has stopped
 }
 
 // New returns a module that has touched nothing yet. It fails if something of d is missing.
@@ -65,26 +73,34 @@ func New(d Deps, o Options) (*Module, error) {
 	if err := d.check(); err != nil {
 		return nil, err
 	}
+	if o.ExpireEvery <= 0 {
+		o.ExpireEvery = DefaultExpireEvery
+	}
 	return &Module{deps: d, options: o}, nil
 }
 
-// Start opens the store, brings its schema up to date, and serves the contract. A module is started once.
+// Start opens the store, brings its schema up to date, serves the contract, and ends the holds of carts in time. A module is started once.
 func (m *Module) Start(ctx context.Context) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.store != nil {
 		return fmt.Errorf("module %s is started already", inventory.Module)
 	}
-	s, err := store.Open(ctx, store.Options{Path: m.deps.Path, Migrations: migrations.SQLite(inventory.Module)})
+	s, err := store.Open(ctx, store.Options{
+		Path: m.deps.Path, Migrations: migrations.SQLite(inventory.Module), Fail: m.options.Fail,
+	})
 	if err != nil {
 		return err
 	}
 	server := rpc.NewServer(m.deps.Layer, inventory.Module, rpc.ServerOptions{Workers: m.options.Workers, Log: m.deps.Log})
-	inventory.Serve(server, stock.New(s, m.deps.Now, m.deps.NewID))
+	body := stock.New(s, m.deps.Now, m.deps.NewID)
+	inventory.Serve(server, body)
 	if err := server.Start(ctx); err != nil {
 		return errors.Join(err, s.Close())
 	}
-	m.store, m.server = s, server
+	sweeping, stop := context.WithCancel(context.WithoutCancel(ctx))
+	m.store, m.server, m.stop, m.swept = s, server, stop, make(chan struct{})
+	go func() { defer close(m.swept); body.Sweep(sweeping, m.options.ExpireEvery, m.deps.Log) }()
 	return nil
 }
 
@@ -96,7 +112,10 @@ func (m *Module) Stop(ctx context.Context) error {
 	if s == nil {
 		return nil
 	}
-	return errors.Join(server.Stop(ctx), s.Close())
+	err := server.Stop(ctx)
+	m.stop()
+	<-m.swept
+	return errors.Join(err, s.Close())
 }
 
 // StoreStats returns the figures of the store, zero before Start.

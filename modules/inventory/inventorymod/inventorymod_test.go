@@ -12,6 +12,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -129,6 +130,71 @@ func TestLastUnit(t *testing.T) {
 	all.Wait()
 	if won.Load() != 1 || lost.Load() != 49 {
 		t.Fatalf("%d won, %d lost", won.Load(), lost.Load())
+	}
+}
+
+// TestHoldsExpire keeps a cart waiting beyond its time, on a virtual clock.
+func TestHoldsExpire(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := start(t, filepath.Join(t.TempDir(), "inventory.db"))
+		stocked(t, s, "MUG", 5)
+		ctx := context.Background()
+		if _, err := s.Hold(ctx, inventory.HoldRequest{HoldID: "c1", Lines: []inventory.Line{{SKU: "MUG", Quantity: 2}}, TTL: time.Minute}); err != nil {
+			t.Fatal(err)
+		}
+		for _, step := range []struct {
+			wait     time.Duration
+			reserved int64
+		}{{59 * time.Second, 2}, {time.Second + DefaultExpireEvery, 0}} {
+			time.Sleep(step.wait)
+			synctest.Wait()
+			item, err := s.Item(ctx, inventory.ItemRequest{SKU: "MUG"})
+			if err != nil || item.Reserved != step.reserved {
+				t.Fatalf("after another %v: %+v, %v", step.wait, item, err)
+			}
+		}
+	})
+}
+
+// TestFail loses a commit: the answer is an error, and a repeat finds out what became of it.
+func TestFail(t *testing.T) {
+	var failAt atomic.Value
+	failAt.Store("")
+	layer := channel.NewMemory(channel.Options{Strict: true})
+	defer layer.Close()
+	m, err := New(deps(layer, filepath.Join(t.TempDir(), "inventory.db")), Options{Fail: func(point string) error {
+		if point == failAt.Load() {
+			return errors.New("the world ended")
+		}
+		return nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := context.Background()
+	if err := m.Start(ctx); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = m.Stop(ctx) }()
+	s := inventory.NewClient(rpc.NewCaller(layer, "stranger", rpc.CallerOptions{}))
+	stocked(t, s, "MUG", 5)
+	for point, reserved := range map[string]int64{"inventory.commit.before": 0, "inventory.commit.after": 2} {
+		failAt.Store(point)
+		if _, err := s.Reserve(ctx, reserve(point, "MUG", 2)); err == nil {
+			t.Fatalf("%s: no error", point)
+		}
+		failAt.Store("")
+		if item, err := s.Item(ctx, inventory.ItemRequest{SKU: "MUG"}); err != nil || item.Reserved != reserved {
+			t.Fatalf("%s: %+v, %v", point, item, err)
+		}
+		for range 2 {
+			if _, err := s.Reserve(ctx, reserve(point, "MUG", 2)); err != nil {
+				t.Fatalf("%s: %v", point, err)
+			}
+		}
+		if _, err := s.Release(ctx, inventory.ReleaseRequest{OrderID: point}); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

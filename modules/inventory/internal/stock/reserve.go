@@ -2,6 +2,7 @@ package stock
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -39,7 +40,7 @@ func (s *Stock) Reserve(ctx context.Context, r inventory.ReserveRequest) (invent
 		case err != nil:
 			return held, err
 		case isNew:
-			held.Lines, err = hold(tx, r.OrderID, wants)
+			held.Lines, err = s.hold(tx, r, wants)
 		case held.State == inventory.ReservationReleased:
 			err = inventory.ErrReleased
 		}
@@ -109,19 +110,43 @@ func (s *Stock) begin(tx *gorm.DB, orderID, state string) (r inventory.Reservati
 	return page.Reservations[0], false, nil
 }
 
-// hold takes what is wanted off the available units and writes the lines that say where.
-func hold(tx *gorm.DB, orderID string, wants []want) ([]inventory.ReservedLine, error) {
-	shelves, err := readShelves(tx, wants)
-	if err != nil {
-		return nil, err
+// hold takes what an order wants and writes the lines that say where. What the order's cart held is made available first, to this
+// order alone: nobody comes between two statements of one transaction.
+func (s *Stock) hold(tx *gorm.DB, r inventory.ReserveRequest, wants []want) ([]inventory.ReservedLine, error) {
+	if r.HoldID != "" {
+		if err := giveBack(tx, []string{r.HoldID}); err != nil {
+			return nil, err
+		}
 	}
-	lines, err := allocate(wants, shelves)
+	lines, err := s.take(tx, wants)
 	if err != nil {
 		return nil, err
 	}
 	rows := make([][]any, len(lines))
 	for i, l := range lines {
-		rows[i] = []any{orderID, l.SKU, l.Location, l.Quantity}
+		rows[i] = []any{r.OrderID, l.SKU, l.Location, l.Quantity}
+	}
+	return lines, insert(tx, "reservation_lines (order_id, sku, location, quantity)", rows)
+}
+
+// take takes what is wanted off the available units. Before it refuses, it gives free what carts hold of these items beyond their
+// time: the sweeper may not have come by yet.
+func (s *Stock) take(tx *gorm.DB, wants []want) ([]inventory.ReservedLine, error) {
+	lines, err := spread(tx, wants)
+	for errors.Is(err, inventory.ErrOutOfStock) {
+		ended, expireErr := s.expire(tx, skusOf(wants))
+		if expireErr != nil {
+			return nil, expireErr
+		}
+		if ended == 0 {
+			break
+		}
+		lines, err = spread(tx, wants)
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, l := range lines {
 		if l.Backordered {
 			continue
 		}
@@ -134,18 +159,31 @@ func hold(tx *gorm.DB, orderID string, wants []want) ([]inventory.ReservedLine, 
 			return nil, fmt.Errorf("reserve %d of %s at %s: they were available a moment ago", l.Quantity, l.SKU, l.Location)
 		}
 	}
-	return lines, insert(tx, "reservation_lines (order_id, sku, location, quantity)", rows)
+	return lines, nil
 }
 
-// readShelves returns what the items wanted have to give. An item that is none is missing.
-func readShelves(tx *gorm.DB, wants []want) (map[string]shelf, error) {
+// spread allocates wants to what is available now, and takes nothing yet.
+func spread(tx *gorm.DB, wants []want) ([]inventory.ReservedLine, error) {
+	shelves, err := readShelves(tx, wants)
+	if err != nil {
+		return nil, err
+	}
+	return allocate(wants, shelves)
+}
+
+func skusOf(wants []want) []string {
 	skus := make([]string, len(wants))
 	for i, w := range wants {
 		skus[i] = w.sku
 	}
+	return skus
+}
+
+// readShelves returns what the items wanted have to give. An item that is none is missing.
+func readShelves(tx *gorm.DB, wants []want) (map[string]shelf, error) {
 	rows, err := tx.Raw(`SELECT i.sku, i.backorder, COALESCE(l.location, ''), COALESCE(l.on_hand - l.reserved, 0)
 		FROM items i LEFT JOIN levels l ON l.sku = i.sku AND l.on_hand > l.reserved
-		WHERE i.sku IN ? ORDER BY i.sku, l.location`, skus).Rows()
+		WHERE i.sku IN ? ORDER BY i.sku, l.location`, skusOf(wants)).Rows()
 	if err != nil {
 		return nil, err
 	}
@@ -197,8 +235,13 @@ func (s *Stock) settle(ctx context.Context, tx *gorm.DB, r inventory.Reservation
 
 // Reservations implements inventory.Service.
 func (s *Stock) Reservations(ctx context.Context, r inventory.ReservationsRequest) (inventory.ReservationPage, error) {
-	if r.OrderID != "" {
-		return reservations(s.store.Read(ctx), 1, oneReservation, r.OrderID)
+	if len(r.OrderIDs) > 0 {
+		var o objections
+		o.unless(len(r.OrderIDs) <= inventory.MaxOrderIDs, "/order_ids", "must have at most 200 elements")
+		if err := o.err(); err != nil {
+			return inventory.ReservationPage{}, err
+		}
+		return reservations(s.store.Read(ctx), inventory.MaxOrderIDs, heads+" WHERE order_id IN ? AND order_id > ? ORDER BY order_id", r.OrderIDs, r.After)
 	}
 	limit := limited(r.Limit)
 	return reservations(s.store.Read(ctx), limit, heads+" WHERE state = 'held' AND order_id > ? ORDER BY order_id LIMIT ?", r.After, limit+1)

@@ -90,7 +90,7 @@ func TestReserve(t *testing.T) {
 			t.Fatal(len(r.Lines))
 		}
 		r = must[inventory.Reservation](t)(b.Finalise(ctx, finalise("o1")))
-		page := must[inventory.ReservationPage](t)(b.Reservations(ctx, inventory.ReservationsRequest{OrderID: "o1"}))
+		page := must[inventory.ReservationPage](t)(b.Reservations(ctx, inventory.ReservationsRequest{OrderIDs: []string{"o1"}}))
 		if len(page.Reservations) != 1 || !reflect.DeepEqual(page.Reservations[0], r) {
 			t.Fatal("the stored reservation is another one")
 		}
@@ -190,14 +190,19 @@ func TestReservations(t *testing.T) {
 	}{
 		{"live holds", inventory.ReservationsRequest{}, []string{"o1 held", "o3 held", "o4 held"}, false},
 		{"a page of them", inventory.ReservationsRequest{After: "o1", Limit: 1}, []string{"o3 held"}, true},
-		{"an order's, whatever its state", inventory.ReservationsRequest{OrderID: "o2"}, []string{"o2 consumed"}, false},
-		{"an order's without lines", inventory.ReservationsRequest{OrderID: "never"}, []string{"never released"}, false},
-		{"of an order that has none", inventory.ReservationsRequest{OrderID: "what"}, nil, false},
+		{"an order's, whatever its state", inventory.ReservationsRequest{OrderIDs: []string{"o2"}}, []string{"o2 consumed"}, false},
+		{"an order's without lines", inventory.ReservationsRequest{OrderIDs: []string{"never"}}, []string{"never released"}, false},
+		{"of an order that has none", inventory.ReservationsRequest{OrderIDs: []string{"what"}}, nil, false},
+		{"several orders', by their ids", inventory.ReservationsRequest{OrderIDs: []string{"what", "o2", "never", "o1"}},
+			[]string{"never released", "o1 held", "o2 consumed"}, false},
+		{"the rest of several", inventory.ReservationsRequest{OrderIDs: []string{"o2", "never", "o1"}, After: "never"}, []string{"o1 held", "o2 consumed"}, false},
 	} {
 		if got, more := list(tt.request); !reflect.DeepEqual(got, tt.want) || more != tt.more {
 			t.Errorf("%s: %q, %v; want %q, %v", tt.name, got, more, tt.want, tt.more)
 		}
 	}
+	_, err := b.Reservations(ctx, inventory.ReservationsRequest{OrderIDs: make([]string, inventory.MaxOrderIDs+1)})
+	mustPoint(t, err, fault.ErrInvalid, "/order_ids")
 }
 
 // TestLastUnit lets fifty orders run for one unit, then for twenty.
@@ -245,7 +250,8 @@ func TestStockAddsUp(t *testing.T) {
 		m.stocked(t, "CUP", false, "ams", 3, "ber", 3)
 		m.stocked(t, "MUG", false, "ber", 4)
 		rt.Repeat(map[string]func(*rapid.T){
-			"adjust": m.adjust, "reserve": m.reserve, "finalise": m.finalise, "release": m.release, "": m.addsUp,
+			"adjust": m.adjust, "reserve": m.reserve, "finalise": m.finalise, "release": m.release,
+			"hold": m.hold, "release hold": m.releaseHold, "expire": m.expireHolds, "": m.addsUp,
 		})
 		if err := m.store.Close(); err != nil {
 			rt.Fatal(err)
@@ -262,6 +268,7 @@ type machine struct {
 var (
 	skus   = rapid.SampledFrom([]string{"BACK", "CUP", "MUG"})
 	orders = rapid.SampledFrom([]string{"o1", "o2", "o3", "o4"})
+	carts  = rapid.SampledFrom([]string{"c1", "c2"})
 )
 
 // twice says a command twice: the second answer is the first one, and changes nothing.
@@ -298,12 +305,15 @@ func (m *machine) adjust(t *rapid.T) {
 }
 
 func (m *machine) reserve(t *rapid.T) {
-	r := inventory.ReserveRequest{OrderID: orders.Draw(t, "order")}
-	for range rapid.IntRange(1, 4).Draw(t, "lines") {
-		r.Lines = append(r.Lines, inventory.Line{SKU: skus.Draw(t, "sku"), Quantity: rapid.Int64Range(1, 4).Draw(t, "quantity")})
+	r := inventory.ReserveRequest{OrderID: orders.Draw(t, "order"), Lines: someLines(t)}
+	if rapid.Bool().Draw(t, "from a cart") {
+		r.HoldID = carts.Draw(t, "cart")
 	}
 	had, repeated := m.first[r.OrderID]
 	got, err := twice(t, m, func() (inventory.Reservation, error) { return m.Reserve(context.Background(), r) })
+	if errors.Is(err, inventory.ErrOutOfStock) {
+		m.mustBeShort(t, r.Lines, r.HoldID)
+	}
 	if err != nil {
 		return
 	}
@@ -332,11 +342,70 @@ func (m *machine) release(t *rapid.T) {
 	}
 }
 
+func someLines(t *rapid.T) (lines []inventory.Line) {
+	for range rapid.IntRange(1, 4).Draw(t, "lines") {
+		lines = append(lines, inventory.Line{SKU: skus.Draw(t, "sku"), Quantity: rapid.Int64Range(1, 4).Draw(t, "quantity")})
+	}
+	return lines
+}
+
+func (m *machine) hold(t *rapid.T) {
+	r := inventory.HoldRequest{HoldID: carts.Draw(t, "cart"), Lines: someLines(t), TTL: rapid.SampledFrom([]time.Duration{time.Second, time.Minute}).Draw(t, "ttl")}
+	m.clock = m.clock.Add(time.Second)
+	h, err := m.Hold(context.Background(), r)
+	switch {
+	case errors.Is(err, inventory.ErrOutOfStock):
+		m.mustBeShort(t, r.Lines, r.HoldID)
+	case err != nil:
+		t.Fatal(err)
+	case h.ExpiresAt.Before(m.clock.Add(r.TTL).Truncate(time.Microsecond)):
+		t.Fatalf("held until %v at %v", h.ExpiresAt, m.clock)
+	}
+}
+
+func (m *machine) releaseHold(t *rapid.T) {
+	r := inventory.ReleaseHoldRequest{HoldID: carts.Draw(t, "cart")}
+	for i := range 2 {
+		if got, err := m.ReleaseHold(context.Background(), r); err != nil || i == 1 && got.Released {
+			t.Fatalf("%+v, %v", got, err)
+		}
+	}
+}
+
+func (m *machine) expireHolds(t *rapid.T) {
+	if _, err := m.ExpireHolds(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// mustBeShort holds a refusal to the promise: an item of the lines has fewer units than are wanted, counting as free what expired
+// carts hold and what the asking cart holds itself.
+func (m *machine) mustBeShort(t *rapid.T, lines []inventory.Line, holdID string) {
+	wanted := map[string]int64{}
+	for _, l := range lines {
+		wanted[l.SKU] += l.Quantity
+	}
+	for sku, units := range wanted {
+		var free int64
+		if err := m.store.Read(context.Background()).Raw(`SELECT COALESCE(SUM(on_hand - reserved), 0) +
+			(SELECT COALESCE(SUM(quantity), 0) FROM hold_lines JOIN holds ON id = hold_id
+				WHERE sku = ? AND location <> '' AND (expires_at <= ? OR id = ?)) FROM levels WHERE sku = ?`,
+			sku, m.clock.UnixMicro(), holdID, sku).Row().Scan(&free); err != nil {
+			t.Fatal(err)
+		}
+		if free < units && sku != "BACK" {
+			return
+		}
+	}
+	t.Fatalf("refused %v, and there is enough", lines)
+}
+
 // addsUp finds levels that break a promise of the contract.
 func (m *machine) addsUp(t *rapid.T) {
 	rows, err := m.store.Read(context.Background()).Raw(`SELECT l.sku, l.location, l.on_hand, l.reserved,
 		(SELECT COALESCE(SUM(quantity), 0) FROM reservation_lines JOIN reservations USING (order_id)
-			WHERE state = 'held' AND sku = l.sku AND location = l.location),
+			WHERE state = 'held' AND sku = l.sku AND location = l.location)
+			+ (SELECT COALESCE(SUM(quantity), 0) FROM hold_lines WHERE sku = l.sku AND location = l.location),
 		(SELECT COALESCE(SUM(delta), 0) FROM movements WHERE sku = l.sku AND location = l.location),
 		COALESCE((SELECT on_hand FROM movements WHERE sku = l.sku AND location = l.location ORDER BY seq DESC LIMIT 1), 0)
 		FROM levels l`).Rows()
@@ -351,7 +420,7 @@ func (m *machine) addsUp(t *rapid.T) {
 			t.Fatal(err)
 		}
 		if reserved < 0 || onHand < reserved || reserved != held || onHand != moved || onHand != told {
-			t.Fatalf("%s at %s: on hand %d, movements add up to %d and the last says %d; reserved %d, orders hold %d",
+			t.Fatalf("%s at %s: on hand %d, movements add up to %d and the last says %d; reserved %d, orders and carts hold %d",
 				sku, location, onHand, moved, told, reserved, held)
 		}
 	}
@@ -362,6 +431,7 @@ func (m *machine) dump(t *rapid.T) (dump string) {
 	err := m.store.Read(context.Background()).Raw(`SELECT
 		(SELECT json_group_array(json_array(sku, location, on_hand, reserved, version)) FROM levels) ||
 		(SELECT json_group_array(json_array(order_id, id, state, updated_at)) FROM reservations) ||
+		(SELECT json_group_array(json_array(hold_id, sku, location, quantity)) FROM hold_lines) ||
 		(SELECT COUNT(*) FROM reservation_lines) || '/' || (SELECT COUNT(*) FROM movements) || '/' || (SELECT COUNT(*) FROM idempotency_keys)`).
 		Row().Scan(&dump)
 	if err != nil {

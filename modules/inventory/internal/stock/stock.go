@@ -2,7 +2,8 @@
 //
 // Every command is one transaction of the store's single writer, so a level that a command has read stays as it is until the
 // command ends. The state of a reservation is its dedupe record: a command that finds the state it would bring about answers
-// with what is stored. What is decided without the database (how a demand is spread over locations) is in allocate.go.
+// with what is stored. What is decided without the database (how a demand is spread over locations) is in allocate.go. Carts hold
+// stock by holds.go, and lose it by expire.go; audit.go compares the levels with what they are made of.
 package stock
 
 import (
