@@ -3,23 +3,48 @@ package pricing
 import (
 	"context"
 
+	"cutpoint/platform/audit"
 	"cutpoint/platform/rpc"
 )
 
 // Module is the name under which pricing listens on the channel layer.
 const Module = "pricing"
 
+// What changes the coupon use of one order is done in its order. An order without a coupon changes nothing, and stands in no lane.
 var (
-	putPrices = rpc.Define[PutPricesRequest, PriceSet](Module, "put_prices")
-	prices    = rpc.Define[PricesRequest, PriceSet](Module, "prices")
-	calculate = rpc.Define[CalculateRequest, Calculation](Module, "calculate")
+	putPrices      = rpc.Define[PutPricesRequest, PriceSet](Module, "put_prices")
+	prices         = rpc.Define[PricesRequest, PriceSet](Module, "prices")
+	putPromotion   = rpc.Define[PutPromotionRequest, Promotion](Module, "put_promotion")
+	promotion      = rpc.Define[PromotionRequest, Promotion](Module, "promotion")
+	promotions     = rpc.Define[PromotionsRequest, PromotionPage](Module, "promotions")
+	calculate      = rpc.Define[CalculateRequest, Calculation](Module, "calculate")
+	price          = rpc.Define[PriceRequest, Calculation](Module, "price").ByLane(PriceRequest.lane)
+	finaliseCoupon = rpc.Define[FinaliseCouponRequest, CouponUse](Module, "finalise_coupon").ByLane(func(r FinaliseCouponRequest) string { return r.OrderID })
+	releaseCoupon  = rpc.Define[ReleaseCouponRequest, CouponUse](Module, "release_coupon").ByLane(func(r ReleaseCouponRequest) string { return r.OrderID })
+	couponUses     = rpc.Define[CouponUsesRequest, CouponUsePage](Module, "coupon_uses")
+	auditing       = rpc.Define[audit.Request, audit.Page](Module, "audit")
 )
+
+func (r PriceRequest) lane() string {
+	if r.Coupon == "" {
+		return ""
+	}
+	return r.OrderID
+}
 
 // Serve answers calls from the channel layer with a body of this contract.
 func Serve(s *rpc.Server, body Service) {
 	rpc.Handle(s, putPrices, body.PutPrices)
 	rpc.Handle(s, prices, body.Prices)
+	rpc.Handle(s, putPromotion, body.PutPromotion)
+	rpc.Handle(s, promotion, body.Promotion)
+	rpc.Handle(s, promotions, body.Promotions)
 	rpc.Handle(s, calculate, body.Calculate)
+	rpc.Handle(s, price, body.Price)
+	rpc.Handle(s, finaliseCoupon, body.FinaliseCoupon)
+	rpc.Handle(s, releaseCoupon, body.ReleaseCoupon)
+	rpc.Handle(s, couponUses, body.CouponUses)
+	rpc.Handle(s, auditing, body.Audit)
 }
 
 // Client is the contract spoken over a channel layer.
@@ -40,7 +65,47 @@ func (c Client) Prices(ctx context.Context, r PricesRequest) (PriceSet, error) {
 	return prices.Call(ctx, c.caller, r)
 }
 
+// PutPromotion implements Service.
+func (c Client) PutPromotion(ctx context.Context, r PutPromotionRequest) (Promotion, error) {
+	return putPromotion.Call(ctx, c.caller, r)
+}
+
+// Promotion implements Service.
+func (c Client) Promotion(ctx context.Context, r PromotionRequest) (Promotion, error) {
+	return promotion.Call(ctx, c.caller, r)
+}
+
+// Promotions implements Service.
+func (c Client) Promotions(ctx context.Context, r PromotionsRequest) (PromotionPage, error) {
+	return promotions.Call(ctx, c.caller, r)
+}
+
 // Calculate implements Service.
 func (c Client) Calculate(ctx context.Context, r CalculateRequest) (Calculation, error) {
 	return calculate.Call(ctx, c.caller, r)
+}
+
+// Price implements Service.
+func (c Client) Price(ctx context.Context, r PriceRequest) (Calculation, error) {
+	return price.Call(ctx, c.caller, r)
+}
+
+// FinaliseCoupon implements Service.
+func (c Client) FinaliseCoupon(ctx context.Context, r FinaliseCouponRequest) (CouponUse, error) {
+	return finaliseCoupon.Call(ctx, c.caller, r)
+}
+
+// ReleaseCoupon implements Service.
+func (c Client) ReleaseCoupon(ctx context.Context, r ReleaseCouponRequest) (CouponUse, error) {
+	return releaseCoupon.Call(ctx, c.caller, r)
+}
+
+// CouponUses implements Service.
+func (c Client) CouponUses(ctx context.Context, r CouponUsesRequest) (CouponUsePage, error) {
+	return couponUses.Call(ctx, c.caller, r)
+}
+
+// Audit implements Service.
+func (c Client) Audit(ctx context.Context, r audit.Request) (audit.Page, error) {
+	return auditing.Call(ctx, c.caller, r)
 }

@@ -1,4 +1,4 @@
-// Package pricinghttp is the HTTP face of the pricing module. It sees the contract alone, so it runs beside the module or far
+// Package pricinghttp is the HTTP face of the pricing module: prices, and the promotions behind coupons. It sees the contract alone, so it runs beside the module or far
 // away from it.
 package pricinghttp
 
@@ -75,4 +75,5 @@ func Register(a *web.API, s pricing.Service) {
 		}
 		return out, nil
 	})
+	registerPromotions(a, s)
 }

@@ -15,13 +15,14 @@ import (
 	"cutpoint/modules/pricing"
 	"cutpoint/modules/pricing/internal/pricebook"
 	"cutpoint/platform/channel"
+	"cutpoint/platform/failpoint"
 	"cutpoint/platform/id"
 	"cutpoint/platform/rpc"
 	"cutpoint/platform/store"
 )
 
-// Deps are what the module needs. All are required. Prices are named by their SKUs, so NewID makes nothing yet: it is here
-// because all doors have one shape.
+// Deps are what the module needs. All are required. Prices are named by their SKUs, promotions by their codes and uses by their
+// orders, so NewID makes nothing yet: it is here because all doors have one shape.
 type Deps struct {
 	Layer channel.Layer
 	Path  string // of the SQLite file
@@ -49,7 +50,9 @@ func (d Deps) check() error {
 // Options are the settings of the module. The zero value takes the defaults.
 type Options struct {
 	Workers int // calls handled at once; 0: rpc.DefaultWorkers
-	Cached  int // price sets kept in memory, about 200 bytes and 40 a price each; 0: 50,000. See pricebook.Options
+	Cached  int // price sets, and promotions, kept in memory, about 200 bytes and 40 a price each; 0: 50,000. See pricebook.Options
+
+	Fail failpoint.Points // for tests; see store.Options
 }
 
 // Module is the pricing module, from the outside. It is safe for concurrent use.
@@ -77,7 +80,9 @@ func (m *Module) Start(ctx context.Context) error {
 	if m.store != nil {
 		return fmt.Errorf("module %s is started already", pricing.Module)
 	}
-	s, err := store.Open(ctx, store.Options{Path: m.deps.Path, Migrations: migrations.SQLite(pricing.Module)})
+	s, err := store.Open(ctx, store.Options{
+		Path: m.deps.Path, Migrations: migrations.SQLite(pricing.Module), Fail: m.options.Fail,
+	})
 	if err != nil {
 		return err
 	}

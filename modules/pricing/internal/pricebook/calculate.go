@@ -11,7 +11,8 @@ import (
 //
 //	line total = unit price x quantity        subtotal = total = sum of the line totals
 //
-// There are no discounts, taxes and shipping costs, so these are zero amounts of the currency. The unit price of a line is
+// There are no taxes and shipping costs, and discounts are taken off afterwards (see discounted), so these are zero amounts of the
+// currency. The unit price of a line is
 // that of the highest tier that the units of its SKU, taken over all lines, reach: an order is not dearer for being written in
 // two lines. Errors: pricing.ErrNoPrice with every line that has none, money.ErrOverflow.
 func calculate(currency string, lines []pricing.Line, sets map[string]pricing.PriceSet) (pricing.Calculation, error) {

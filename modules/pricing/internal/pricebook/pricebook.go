@@ -1,8 +1,9 @@
 // Package pricebook is the body of the pricing module: a book of prices by SKU, and the arithmetic that turns lines into
 // totals.
 //
-// The arithmetic (calculate.go) is a pure function of the lines and their price sets. This file keeps the promises of the
-// contract around it; store.go holds the SQL, and cache.go the sets that need not be read again.
+// The arithmetic (calculate.go, discount.go) is a pure function of the lines, their price sets and the promotion. This file keeps
+// the promises of the contract around prices, promotions.go those around promotions, and coupons.go counts their uses; store.go and
+// promotionrows.go hold the SQL, cache.go what need not be read again, and audit.go compares the counts with the uses.
 package pricebook
 
 import (
@@ -37,14 +38,15 @@ var skuPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 
 // Options are the settings of a book. The zero value takes the defaults.
 type Options struct {
-	Cached int // price sets kept in memory, about 200 bytes and 40 a price each; those beyond are read from the store each time
+	Cached int // price sets kept in memory, about 200 bytes and 40 a price each, and as many promotions; those beyond are read from the store each time
 }
 
 // Book implements the pricing contract on a store, of which it must be the only writer.
 type Book struct {
-	store *store.Store
-	now   func() time.Time
-	cache *cache
+	store      *store.Store
+	now        func() time.Time
+	cache      *cache[pricing.PriceSet]
+	promotions *cache[pricing.Promotion]
 }
 
 var _ pricing.Service = (*Book)(nil)
@@ -54,8 +56,11 @@ func New(s *store.Store, now func() time.Time, o Options) *Book {
 	if o.Cached <= 0 {
 		o.Cached = DefaultCached
 	}
-	return &Book{store: s, now: now, cache: newCache(o.Cached)}
+	return &Book{store: s, now: now, cache: newCache(o.Cached, keyOfSet), promotions: newCache(o.Cached, keyOfPromotion)}
 }
+
+// time is the current time as the store will give it back.
+func (b *Book) time() time.Time { return store.Time(store.Micros(b.now())) }
 
 // PutPrices implements pricing.Service.
 func (b *Book) PutPrices(ctx context.Context, r pricing.PutPricesRequest) (pricing.PriceSet, error) {
@@ -66,7 +71,7 @@ func (b *Book) PutPrices(ctx context.Context, r pricing.PutPricesRequest) (prici
 	if err != nil {
 		return pricing.PriceSet{}, err
 	}
-	now := store.Time(store.Micros(b.now())) // as it will be read again
+	now := b.time()
 	set := pricing.PriceSet{SKU: r.SKU, Prices: prices, TaxCategory: r.TaxCategory, CreatedAt: now, UpdatedAt: now}
 	err = b.store.Write(ctx, func(tx *gorm.DB) error {
 		version, created, err := head(tx, r.SKU)
@@ -107,6 +112,19 @@ func (b *Book) Calculate(ctx context.Context, r pricing.CalculateRequest) (prici
 	if err := checkCalculate(r); err != nil {
 		return pricing.Calculation{}, err
 	}
+	c, err := b.calculate(ctx, r)
+	if err != nil || r.Coupon == "" {
+		return c, err
+	}
+	discount, err := b.discountOf(ctx, r.Coupon)
+	if err != nil {
+		return pricing.Calculation{}, err
+	}
+	return discounted(c, discount)
+}
+
+// calculate prices the lines of a request that was checked, without its coupon.
+func (b *Book) calculate(ctx context.Context, r pricing.CalculateRequest) (pricing.Calculation, error) {
 	skus := make([]string, len(r.Lines))
 	for i, l := range r.Lines {
 		skus[i] = l.SKU
@@ -212,11 +230,7 @@ func checkCalculate(r pricing.CalculateRequest) error {
 	if len(invalid.Details) > 0 {
 		return invalid
 	}
-	// These two answers are exact, not provisional: pricing has no coupons and no shipping methods, so any that is named is
-	// unknown.
-	if r.Coupon != "" {
-		return pricing.ErrUnknownCoupon.At("/coupon", pricing.ErrUnknownCoupon.Code, "there is no such coupon")
-	}
+	// This answer is exact, not provisional: pricing has no shipping methods, so any that is named is unknown.
 	if r.ShippingMethod != "" {
 		return pricing.ErrUnknownShippingMethod.At("/shipping/method", pricing.ErrUnknownShippingMethod.Code, "there is no such shipping method")
 	}

@@ -149,7 +149,7 @@ func TestCalculate_requests(t *testing.T) {
 func TestCache(t *testing.T) {
 	at := func(version int64) pricing.PriceSet { return pricing.PriceSet{SKU: "A", Version: version} }
 	t.Run("a late reader never puts back an older set", func(t *testing.T) {
-		c := newCache(1)
+		c := newCache(1, keyOfSet)
 		c.put(at(2))
 		c.put(at(1))
 		if set, _ := c.get("A"); set.Version != 2 {
@@ -157,12 +157,12 @@ func TestCache(t *testing.T) {
 		}
 	})
 	t.Run("a full cache takes no new SKU but replaces those that it has", func(t *testing.T) {
-		c := newCache(1)
+		c := newCache(1, keyOfSet)
 		c.put(at(1))
 		c.put(pricing.PriceSet{SKU: "B", Version: 1})
 		c.put(at(2))
-		if set, _ := c.get("A"); set.Version != 2 || len(c.sets) != 1 {
-			t.Errorf("%+v", c.sets)
+		if set, _ := c.get("A"); set.Version != 2 || len(c.kept) != 1 {
+			t.Errorf("%+v", c.kept)
 		}
 	})
 	t.Run("beyond the bound the store answers", func(t *testing.T) {
@@ -171,8 +171,8 @@ func TestCache(t *testing.T) {
 		put(t, b, revision.None, "B", eur(10))
 		put(t, b, 1, "B", eur(20))
 		got, err := b.Calculate(t.Context(), pricing.CalculateRequest{Currency: "EUR", Lines: []pricing.Line{{SKU: "A", Quantity: 1}, {SKU: "B", Quantity: 1}, {SKU: "B", Quantity: 1}}})
-		if err != nil || got.Total != money.Of(41, "EUR") || len(b.cache.sets) != 1 {
-			t.Errorf("%v, %v, %d in the cache", got.Total, err, len(b.cache.sets))
+		if err != nil || got.Total != money.Of(41, "EUR") || len(b.cache.kept) != 1 {
+			t.Errorf("%v, %v, %d in the cache", got.Total, err, len(b.cache.kept))
 		}
 	})
 }

@@ -1,0 +1,204 @@
+package pricebook
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"gorm.io/gorm"
+
+	"cutpoint/modules/pricing"
+	"cutpoint/platform/fault"
+	"cutpoint/platform/money"
+	"cutpoint/platform/revision"
+	"cutpoint/platform/store"
+)
+
+// Bounds of a page.
+const (
+	defaultLimit = 50
+	maxLimit     = 200
+)
+
+// limited is how many things a page has.
+func limited(limit int) int {
+	if limit <= 0 {
+		return defaultLimit
+	}
+	return min(limit, maxLimit)
+}
+
+// PutPromotion implements pricing.Service.
+func (b *Book) PutPromotion(ctx context.Context, r pricing.PutPromotionRequest) (pricing.Promotion, error) {
+	discount, err := checkPromotion(r)
+	if err != nil {
+		return pricing.Promotion{}, err
+	}
+	now := b.time()
+	p := pricing.Promotion{Code: r.Code, Discount: discount, CreatedAt: now, UpdatedAt: now}
+	err = b.store.Write(ctx, func(tx *gorm.DB) error {
+		had, err := findPromotion(tx, r.Code)
+		if err != nil {
+			return err
+		}
+		if err := revision.Check(had.Version, r.IfVersion); err != nil {
+			return err
+		}
+		if p.Limit > 0 && p.Limit < had.Used {
+			return pricing.ErrLimitBelowUsed.Saying("orders have used this coupon %d times already", had.Used)
+		}
+		p.Version, p.Used = had.Version+1, had.Used
+		if had.Version != revision.None {
+			p.CreatedAt = had.CreatedAt
+		}
+		return replacePromotion(tx, p)
+	})
+	if err != nil {
+		return pricing.Promotion{}, err
+	}
+	b.remember(p)
+	return p, nil
+}
+
+// remember keeps a committed promotion in memory, without its uses: these change without a version.
+func (b *Book) remember(p pricing.Promotion) {
+	p.Used = 0
+	b.promotions.put(p)
+}
+
+// Promotion implements pricing.Service.
+func (b *Book) Promotion(ctx context.Context, r pricing.PromotionRequest) (pricing.Promotion, error) {
+	p, err := findPromotion(b.store.Read(ctx), r.Code)
+	if err == nil && p.Version == revision.None {
+		err = pricing.ErrPromotionNotFound
+	}
+	if err != nil {
+		return pricing.Promotion{}, err
+	}
+	return p, nil
+}
+
+// Promotions implements pricing.Service.
+func (b *Book) Promotions(ctx context.Context, r pricing.PromotionsRequest) (pricing.PromotionPage, error) {
+	limit := limited(r.Limit)
+	list, err := readPromotions(b.store.Read(ctx), " WHERE code > ? ORDER BY code LIMIT ?", r.After, limit+1)
+	if err != nil {
+		return pricing.PromotionPage{}, err
+	}
+	page := pricing.PromotionPage{Promotions: list}
+	if len(list) > limit {
+		page.Promotions, page.More = list[:limit], true
+	}
+	return page, nil
+}
+
+// discountOf returns what a coupon gives now. Errors: pricing.ErrUnknownCoupon, pricing.ErrCouponExhausted.
+func (b *Book) discountOf(ctx context.Context, code string) (pricing.Discount, error) {
+	p, ok := b.promotions.get(code)
+	if !ok {
+		var err error
+		if p, err = findPromotion(b.store.Read(ctx), code); err != nil {
+			return pricing.Discount{}, err
+		}
+		if p.Version != revision.None {
+			b.remember(p)
+		}
+	}
+	if err := usable(p, b.now()); err != nil {
+		return pricing.Discount{}, err
+	}
+	if p.Limit == 0 {
+		return p.Discount, nil
+	}
+	var usedUp bool
+	err := b.store.Read(ctx).Raw("SELECT use_limit > 0 AND used >= use_limit FROM promotions WHERE code = ?", code).Row().Scan(&usedUp)
+	if err == nil && usedUp {
+		err = pricing.ErrCouponExhausted.At("/coupon", pricing.ErrCouponExhausted.Code, "it has been used as often as it may be")
+	}
+	return p.Discount, err
+}
+
+// usable returns why a promotion gives nothing now, if it does not.
+func usable(p pricing.Promotion, now time.Time) error {
+	switch {
+	case p.Version == revision.None, !p.Active:
+		return unknownCoupon("there is no such coupon")
+	case p.StartsAt != nil && now.Before(*p.StartsAt):
+		return unknownCoupon("the coupon is not valid yet")
+	case p.EndsAt != nil && !now.Before(*p.EndsAt):
+		return unknownCoupon("the coupon is not valid any more")
+	}
+	return nil
+}
+
+func unknownCoupon(why string) error {
+	return pricing.ErrUnknownCoupon.At("/coupon", pricing.ErrUnknownCoupon.Code, why)
+}
+
+// checkPromotion returns the discount as it is kept: its times in the precision of the store, its amounts by currency.
+func checkPromotion(r pricing.PutPromotionRequest) (pricing.Discount, error) {
+	d, invalid := r.Discount, fault.ErrInvalid
+	object := func(bad bool, pointer, detail string) {
+		if bad {
+			invalid = invalid.At(pointer, "invalid", detail)
+		}
+	}
+	percentage, fixed := d.Kind == pricing.PromotionPercentage, d.Kind == pricing.PromotionFixed
+	d.StartsAt, d.EndsAt = kept(d.StartsAt), kept(d.EndsAt)
+	object(!skuPattern.MatchString(r.Code), "path/code", "a code has 1 to 64 letters, digits, dots, underscores and hyphens")
+	object(!percentage && !fixed, "/kind", "a promotion is a percentage or fixed")
+	object(percentage && (d.BasisPoints < 1 || d.BasisPoints > 10_000), "/basis_points", "a percentage has 1 to 10000 basis points")
+	object(!percentage && d.BasisPoints != 0, "/basis_points", "only a percentage has basis points")
+	object(fixed && (len(d.Amounts) == 0 || len(d.Amounts) > pricing.MaxPrices), "/amounts", "a fixed discount has 1 to 200 amounts")
+	object(!fixed && len(d.Amounts) > 0, "/amounts", "only a fixed discount has amounts")
+	object(d.StartsAt != nil && d.EndsAt != nil && !d.StartsAt.Before(*d.EndsAt), "/ends_at", "a promotion ends after it starts")
+	object(d.Limit < 0 || d.Limit > pricing.MaxLimit, "/limit", "a limit is 0 to 1000000000")
+	object(d.LimitPerCustomer < 0 || d.LimitPerCustomer > pricing.MaxLimit, "/limit_per_customer", "a limit is 0 to 1000000000")
+	if len(invalid.Details) > 0 {
+		return d, invalid
+	}
+	var err error
+	d.Amounts, err = checkAmounts(d.Amounts)
+	return d, err
+}
+
+func checkAmounts(asked []money.Money) ([]money.Money, error) {
+	amounts, invalid := slices.Clone(asked), fault.ErrInvalid
+	seen := make(map[string]bool, len(amounts))
+	for i, a := range amounts {
+		at := "/amounts/" + strconv.Itoa(i)
+		if err := money.Check(a.Currency); err != nil {
+			return nil, fault.From(err).At(at+"/currency", "invalid", "not an ISO 4217 currency code")
+		}
+		if a.Amount < 1 || a.Amount > pricing.MaxAmount {
+			invalid = invalid.At(at+"/amount", "invalid", "an amount is 1 to "+strconv.FormatInt(pricing.MaxAmount, 10)+" minor units")
+		}
+		if seen[a.Currency] {
+			invalid = invalid.At(at, "duplicate", "there is an amount in "+a.Currency+" already")
+		}
+		seen[a.Currency] = true
+	}
+	if len(invalid.Details) > 0 {
+		return nil, invalid
+	}
+	slices.SortFunc(amounts, func(a, b money.Money) int { return strings.Compare(a.Currency, b.Currency) })
+	return amounts, nil
+}
+
+// kept is a time as the store gives it back; no time and the zero time are one.
+func kept(t *time.Time) *time.Time {
+	if t == nil {
+		return nil
+	}
+	return timeOrNone(store.Micros(*t))
+}
+
+func timeOrNone(micros int64) *time.Time {
+	if micros == 0 {
+		return nil
+	}
+	t := store.Time(micros)
+	return &t
+}
