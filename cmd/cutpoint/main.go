@@ -26,6 +26,7 @@ type cli struct {
 	Import  importCommand  `cmd:"" help:"Bring in items, stock and prices from a CSV or JSONL file."`
 	Keys    keysCommand    `cmd:"" help:"Manage API keys, also while the shop runs."`
 	Migrate migrateCommand `cmd:"" help:"Bring the datastores up to date, or show their state."`
+	Audit   auditCommand   `cmd:"" help:"Check that the data of a shop hold together, while none runs on it, and repair what can be derived."`
 	Openapi openapiCommand `cmd:"" help:"Print the description of the HTTP API, OpenAPI 3.1 as JSON."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }

@@ -34,8 +34,9 @@ type serveCommand struct {
 	BodyLimit       int64          `help:"Largest HTTP request body in bytes." default:"1048576"`
 	OrderPatience   time.Duration  `help:"How long POST /v1/orders works on an order before it answers 202." default:"5s"`
 	ShutdownTimeout time.Duration  `help:"How long requests under way may take after SIGTERM." default:"30s"`
-	LogLevel        string         `help:"debug, info, warn or error." default:"info"`
-	LogFormat       string         `help:"text or json." default:"text"`
+	policies
+	LogLevel  string `help:"debug, info, warn or error." default:"info"`
+	LogFormat string `help:"text or json." default:"text"`
 }
 
 // Run serves until ctx is done, then answers what was accepted and stops.
@@ -52,6 +53,7 @@ func (c *serveCommand) Run(ctx context.Context, t terminal) (err error) {
 		Data: c.Data, Version: version(), Log: log,
 		Capacity: c.ChannelCapacity, Workers: c.Workers, ModuleCapacity: c.ModuleCapacity, ModuleWorkers: c.ModuleWorkers,
 		CallTimeout: c.CallTimeout, RequestTimeout: c.RequestTimeout, BodyLimit: c.BodyLimit, OrderPatience: c.OrderPatience,
+		Checkout: c.checkout(), Payments: c.payments(), Webhooks: c.webhooks(c.Demo), Fail: failpoints(),
 	})
 	if err != nil {
 		return err
@@ -71,6 +73,7 @@ func (c *serveCommand) Run(ctx context.Context, t terminal) (err error) {
 	if err != nil {
 		return fmt.Errorf("serve HTTP: %w", err)
 	}
+	s.ServedAt(server.Addr())
 	c.greet(t, server.Addr(), key)
 	select {
 	case <-ctx.Done():
@@ -85,6 +88,9 @@ func (c *serveCommand) Run(ctx context.Context, t terminal) (err error) {
 }
 
 func (c *serveCommand) check() error {
+	if c.ProviderTimeout >= c.CallTimeout {
+		return fmt.Errorf("--provider-timeout %v must be less than --call-timeout %v: else an answer comes when nobody waits for it", c.ProviderTimeout, c.CallTimeout)
+	}
 	if !c.Demo && c.PaymentProvider == "" {
 		return errors.New("no payment provider: say --payment-provider test-gateway (it moves no real money), or --demo")
 	}

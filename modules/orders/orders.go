@@ -12,6 +12,7 @@ import (
 	"context"
 	"time"
 
+	"cutpoint/platform/audit"
 	"cutpoint/platform/fault"
 	"cutpoint/platform/idempotency"
 	"cutpoint/platform/money"
@@ -22,6 +23,12 @@ var (
 	ErrOrderNotFound = fault.New(fault.NotFound, "orders.order_not_found", "there is no such order")
 	ErrTotalChanged  = fault.New(fault.Conflict, "pricing.total_changed", "the total differs from the expected one")
 	ErrNotCancelable = fault.New(fault.Conflict, "orders.not_cancelable", "this order has ended without success; there is nothing to cancel")
+	ErrNotCapturable = fault.New(fault.Conflict, "orders.not_capturable", "this order does not wait for its payment to be captured")
+	ErrNotRefundable = fault.New(fault.Conflict, "orders.not_refundable", "only a completed order that was paid can be refunded")
+	ErrRefundAmount  = fault.New(fault.Conflict, "orders.refund_amount", "this is more than is left of what was captured")
+	ErrBusy          = fault.New(fault.Conflict, "orders.busy", "another command of this order is still running; repeat it later").WithRetryAfter(time.Second)
+	ErrNotInReview   = fault.New(fault.Conflict, "orders.not_in_review", "this order is not in review")
+	ErrNoExit        = fault.New(fault.Conflict, "orders.no_exit", "this exit does not lead out of the order's state")
 )
 
 // Bounds of an order.
@@ -30,6 +37,7 @@ const (
 	MaxQuantity = 1_000_000 // units of one line
 	MaxMetadata = 50        // entries
 
+	MaxHold          = 64  // bytes of a hold's id
 	MaxMetadataKey   = 64  // bytes
 	MaxMetadataValue = 500 // bytes
 )
@@ -60,6 +68,28 @@ type Service interface {
 	// the answer may come before that. Repeating it changes nothing. Errors: ErrOrderNotFound, ErrNotCancelable,
 	// idempotency.ErrReused.
 	Cancel(context.Context, CancelRequest) (Placement, error)
+
+	// Capture takes the money of an order that was placed with manual capture. Errors: ErrOrderNotFound, ErrNotCapturable, ErrBusy,
+	// idempotency.ErrReused.
+	Capture(context.Context, CaptureRequest) (Placement, error)
+
+	// Refund gives back an amount of a completed order, or all that is left, and leaves its stock sold. Errors: ErrOrderNotFound,
+	// ErrNotRefundable, ErrRefundAmount, ErrBusy, idempotency.ErrReused.
+	Refund(context.Context, RefundRequest) (Placement, error)
+
+	// Resolve leads an order out of review; see the exits of ResolveRequest. Errors: ErrOrderNotFound, ErrNotInReview, ErrNoExit,
+	// idempotency.ErrReused.
+	Resolve(context.Context, ResolveRequest) (Placement, error)
+
+	// Events lists what happened to orders, oldest first. A reader keeps the Position of the last one, and sees each event once
+	// it is committed, in the order of positions, the events of one order in the order of their sequence.
+	Events(context.Context, EventsRequest) (EventPage, error)
+
+	// Sagas lists orders that are not at an end yet, or wait for an operator, those that have waited longest first.
+	Sagas(context.Context, SagasRequest) (SagaPage, error)
+
+	// Audit checks a page of orders against themselves; see package audit.
+	Audit(context.Context, audit.Request) (audit.Page, error)
 }
 
 // Basket is what a customer wants.
@@ -77,6 +107,7 @@ type Draft struct {
 	Basket
 	Customer Customer   `json:"customer"`
 	Payment  Instrument `json:"payment"`
+	Hold     string     `json:"hold,omitempty" maxLength:"64" doc:"Id of a cart's hold, whose stock the order takes over"`
 }
 
 // Customer is who orders.
@@ -111,7 +142,7 @@ type Address struct {
 // Instrument is how the order is paid.
 type Instrument struct {
 	Token   string `json:"token" minLength:"1" maxLength:"255" doc:"The payment provider's token; card data never passes through here" example:"pm_card_visa"`
-	Capture string `json:"capture,omitempty" enum:"automatic" default:"automatic"`
+	Capture string `json:"capture,omitempty" enum:"automatic,manual" default:"automatic" doc:"manual: the money is reserved, and taken by a capture"`
 }
 
 // PlaceRequest places a draft. Without Wait the answer comes as soon as the order is stored.
@@ -127,20 +158,21 @@ type Placement struct {
 	Replayed bool  `json:"replayed"`
 }
 
-// The statuses of an order, for clients. Only the first can still change by itself.
+// The statuses of an order, for clients. Only the first two can still change by themselves.
 const (
-	StatusProcessing = "processing"
-	StatusCompleted  = "completed"
-	StatusRejected   = "rejected" // by a module: no stock, or another price than expected
-	StatusDeclined   = "declined" // by the payment provider
-	StatusCancelled  = "cancelled"
-	StatusReview     = "review" // an operator must look at it
+	StatusProcessing     = "processing"
+	StatusRequiresAction = "requires_action" // the customer must do what Payment.Action says
+	StatusCompleted      = "completed"       // paid, or authorised where the capture is manual; the stock is sold
+	StatusRejected       = "rejected"        // by a module: no stock, or another price than expected
+	StatusDeclined       = "declined"        // by the payment provider
+	StatusCancelled      = "cancelled"
+	StatusReview         = "review" // an operator must look at it
 )
 
 // Order is an order as clients see it.
 type Order struct {
 	ID            string            `json:"id"`
-	Status        string            `json:"status" enum:"processing,completed,rejected,declined,cancelled,review"`
+	Status        string            `json:"status" enum:"processing,requires_action,completed,rejected,declined,cancelled,review"`
 	State         string            `json:"state" doc:"The step of the checkout"`
 	Currency      string            `json:"currency"`
 	Lines         []PricedLine      `json:"lines"`
@@ -182,6 +214,13 @@ type Payment struct {
 	Status   string      `json:"status"`
 	Captured money.Money `json:"captured"`
 	Refunded money.Money `json:"refunded"`
+	Action   *Action     `json:"action,omitempty" doc:"What the customer must do"`
+}
+
+// Action is what a customer must do before the order goes on.
+type Action struct {
+	Type string `json:"type" example:"redirect"`
+	URL  string `json:"url"`
 }
 
 // Failure is why an order did not complete: a stable code, and a message that is safe to show.
@@ -215,6 +254,7 @@ type OrdersRequest struct {
 	CreatedFrom time.Time `json:"created_from"` // inclusive
 	CreatedTo   time.Time `json:"created_to"`   // exclusive
 	PlacedBy    string    `json:"placed_by"`
+	IDs         []string  `json:"ids"` // these alone, at most 200
 	Before      string    `json:"before"`
 	Limit       int       `json:"limit"`
 }
@@ -247,4 +287,97 @@ type CancelRequest struct {
 	Key    idempotency.Key `json:"key"`
 	ID     string          `json:"id"`
 	Reason string          `json:"reason"`
+}
+
+// CaptureRequest names the order whose money is taken.
+type CaptureRequest struct {
+	Key idempotency.Key `json:"key"`
+	ID  string          `json:"id"`
+}
+
+// RefundRequest says what is given back.
+type RefundRequest struct {
+	Key    idempotency.Key `json:"key"`
+	ID     string          `json:"id"`
+	Amount *money.Money    `json:"amount"` // nil: all that is left
+	Reason string          `json:"reason"`
+}
+
+// The exits of review.
+const (
+	ResolveRetry    = "retry"     // try again what failed
+	ResolveMarkPaid = "mark_paid" // the money was received, as the reference proves: complete the order
+	ResolveSeal     = "seal"      // see to it that nothing is charged any more, give back what was, and cancel
+	ResolveRefund   = "refund"    // give back what was charged, and cancel
+)
+
+// ResolveRequest is an operator's decision on an order in review.
+type ResolveRequest struct {
+	Key       idempotency.Key `json:"key"`
+	ID        string          `json:"id"`
+	Action    string          `json:"action"`
+	Reference string          `json:"reference"` // of the payment, for ResolveMarkPaid
+	Reason    string          `json:"reason"`
+}
+
+// The types of events.
+const (
+	EventReceived       = "orders.received"
+	EventRequiresAction = "orders.requires_action"
+	EventCompleted      = "orders.completed"
+	EventCaptured       = "orders.captured"
+	EventRefunded       = "orders.refunded"
+	EventRejected       = "orders.rejected"
+	EventDeclined       = "orders.declined"
+	EventCancelled      = "orders.cancelled"
+	EventReview         = "orders.review"
+)
+
+// Event is something that happened to an order. It was committed with what it tells.
+type Event struct {
+	ID            string    `json:"id"` // "evt_..."
+	Position      int64     `json:"position" doc:"In the feed; only grows"`
+	Type          string    `json:"type" example:"orders.completed"`
+	OrderID       string    `json:"order_id"`
+	Sequence      int64     `json:"sequence" doc:"Of this order's events, from 1 and without a gap"`
+	At            time.Time `json:"at"`
+	CorrelationID string    `json:"correlation_id"`
+	Order         Order     `json:"order" doc:"As it was then"`
+}
+
+// EventsRequest asks for at most Limit events after a position.
+type EventsRequest struct {
+	After int64 `json:"after"`
+	Limit int   `json:"limit"`
+}
+
+// EventPage is a page of events.
+type EventPage struct {
+	Events []Event `json:"events"`
+	More   bool    `json:"more"`
+}
+
+// SagasRequest asks for at most Limit unfinished orders; with Stuck, those that wait for an operator or failed again and again.
+type SagasRequest struct {
+	Stuck bool `json:"stuck"`
+	Limit int  `json:"limit"`
+}
+
+// SagaPage is a page of sagas.
+type SagaPage struct {
+	Sagas []Saga `json:"sagas"`
+	More  bool   `json:"more"`
+}
+
+// Saga is how far an order has come, for operators.
+type Saga struct {
+	OrderID     string     `json:"order_id"`
+	State       string     `json:"state"`
+	Attempts    int64      `json:"attempts" doc:"At this state"`
+	LastError   string     `json:"last_error"`
+	LeaseOwner  string     `json:"lease_owner"`
+	LeaseUntil  *time.Time `json:"lease_until"`
+	NextAttempt *time.Time `json:"next_attempt"`
+	CreatedAt   time.Time  `json:"created_at"`
+	UpdatedAt   time.Time  `json:"updated_at"`
 }

@@ -3,13 +3,14 @@ package orders
 import (
 	"context"
 
+	"cutpoint/platform/audit"
 	"cutpoint/platform/rpc"
 )
 
 // Module is the name under which orders listens on the channel layer.
 const Module = "orders"
 
-// Cancellations of one order are done one after the other. An order has no id yet when it is placed, so Place has no lane.
+// Commands of one order are done one after the other. An order has no id yet when it is placed, so Place has no lane.
 var (
 	place    = rpc.Define[PlaceRequest, Placement](Module, "place")
 	quote    = rpc.Define[QuoteRequest, Quote](Module, "quote")
@@ -17,6 +18,12 @@ var (
 	orders   = rpc.Define[OrdersRequest, OrderPage](Module, "orders")
 	timeline = rpc.Define[OrderRequest, Timeline](Module, "timeline")
 	cancel   = rpc.Define[CancelRequest, Placement](Module, "cancel").ByLane(func(r CancelRequest) string { return r.ID })
+	capture  = rpc.Define[CaptureRequest, Placement](Module, "capture").ByLane(func(r CaptureRequest) string { return r.ID })
+	refund   = rpc.Define[RefundRequest, Placement](Module, "refund").ByLane(func(r RefundRequest) string { return r.ID })
+	resolve  = rpc.Define[ResolveRequest, Placement](Module, "resolve").ByLane(func(r ResolveRequest) string { return r.ID })
+	events   = rpc.Define[EventsRequest, EventPage](Module, "events")
+	sagas    = rpc.Define[SagasRequest, SagaPage](Module, "sagas")
+	auditing = rpc.Define[audit.Request, audit.Page](Module, "audit")
 )
 
 // Serve answers calls from the channel layer with a body of this contract.
@@ -27,6 +34,12 @@ func Serve(s *rpc.Server, body Service) {
 	rpc.Handle(s, orders, body.Orders)
 	rpc.Handle(s, timeline, body.Timeline)
 	rpc.Handle(s, cancel, body.Cancel)
+	rpc.Handle(s, capture, body.Capture)
+	rpc.Handle(s, refund, body.Refund)
+	rpc.Handle(s, resolve, body.Resolve)
+	rpc.Handle(s, events, body.Events)
+	rpc.Handle(s, sagas, body.Sagas)
+	rpc.Handle(s, auditing, body.Audit)
 }
 
 // Client is the contract spoken over a channel layer.
@@ -65,4 +78,34 @@ func (c Client) Timeline(ctx context.Context, r OrderRequest) (Timeline, error) 
 // Cancel implements Service.
 func (c Client) Cancel(ctx context.Context, r CancelRequest) (Placement, error) {
 	return cancel.Call(ctx, c.caller, r)
+}
+
+// Capture implements Service.
+func (c Client) Capture(ctx context.Context, r CaptureRequest) (Placement, error) {
+	return capture.Call(ctx, c.caller, r)
+}
+
+// Refund implements Service.
+func (c Client) Refund(ctx context.Context, r RefundRequest) (Placement, error) {
+	return refund.Call(ctx, c.caller, r)
+}
+
+// Resolve implements Service.
+func (c Client) Resolve(ctx context.Context, r ResolveRequest) (Placement, error) {
+	return resolve.Call(ctx, c.caller, r)
+}
+
+// Events implements Service.
+func (c Client) Events(ctx context.Context, r EventsRequest) (EventPage, error) {
+	return events.Call(ctx, c.caller, r)
+}
+
+// Sagas implements Service.
+func (c Client) Sagas(ctx context.Context, r SagasRequest) (SagaPage, error) {
+	return sagas.Call(ctx, c.caller, r)
+}
+
+// Audit implements Service.
+func (c Client) Audit(ctx context.Context, r audit.Request) (audit.Page, error) {
+	return auditing.Call(ctx, c.caller, r)
 }

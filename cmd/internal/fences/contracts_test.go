@@ -15,6 +15,7 @@ import (
 	"cutpoint/modules/orders"
 	"cutpoint/modules/payments"
 	"cutpoint/modules/pricing"
+	"cutpoint/modules/webhooks"
 )
 
 // contractInterfaces are all that modules promise to each other.
@@ -25,6 +26,7 @@ func contractInterfaces() map[string]reflect.Type {
 		"payments.Service":     reflect.TypeFor[payments.Service](),
 		"payments.TestGateway": reflect.TypeFor[payments.TestGateway](),
 		"pricing.Service":      reflect.TypeFor[pricing.Service](),
+		"webhooks.Service":     reflect.TypeFor[webhooks.Service](),
 	}
 }
 

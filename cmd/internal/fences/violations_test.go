@@ -220,6 +220,8 @@ func forSourceRules() []mutation {
 			"import \"net/http\"\n\nfunc ask() (*http.Response, error) { return http.Get(\"http://127.0.0.1:8080/v1/orders\") }", "network", "net/http.Get"),
 		breaks("a face has a client, by another name of the package", ordersFace,
 			"import web2 \"net/http\"\n\nfunc client() *web2.Client { return &web2.Client{} }", "network", "net/http.Client"),
+		breaks("a body opens connections beside its adapter", "modules/webhooks/internal/outgoing",
+			"import \"net/http\"\n\nfunc ask() (*http.Response, error) { return http.Get(\"http://127.0.0.1:8080/v1/orders\") }", "network", "net/http.Get"),
 		breaks("a door opens a connection", ordersDoor,
 			"import \"net\"\n\nfunc dial() (net.Conn, error) { return net.Dial(\"tcp\", \"127.0.0.1:8080\") }", "network", "net.Dial"),
 	}

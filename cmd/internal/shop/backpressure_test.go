@@ -86,7 +86,8 @@ func saturate(t testing.TB, c shop.Config) *saturated {
 	s := &saturated{barrier: newBarrier("payments.request")}
 	c.ModuleCapacity, c.ModuleWorkers = map[string]int{"payments": 1}, map[string]int{"payments": 1}
 	c.Layer = s.barrier.around
-	c.RequestTimeout = time.Minute // the two calls wait for as long as the test needs
+	c.Checkout.SweepEvery = time.Hour // which asks payments too
+	c.RequestTimeout = time.Minute    // the two calls wait for as long as the test needs
 	s.running = open(t, c)
 	t.Cleanup(s.lift)
 	s.barrier.shut()

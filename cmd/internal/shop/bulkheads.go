@@ -11,12 +11,13 @@ import (
 	"cutpoint/modules/orders"
 	"cutpoint/modules/payments"
 	"cutpoint/modules/pricing"
+	"cutpoint/modules/webhooks"
 	"cutpoint/platform/channel"
 )
 
 // Modules names every module of a shop.
 func Modules() []string {
-	return []string{inventory.Module, pricing.Module, payments.Module, orders.Module}
+	return []string{inventory.Module, pricing.Module, payments.Module, orders.Module, webhooks.Module}
 }
 
 // checkBulkheads returns all that is wrong with the settings of single modules.

@@ -10,6 +10,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	mathrand "math/rand/v2"
 	"os"
@@ -30,8 +31,12 @@ import (
 	"cutpoint/modules/pricing"
 	"cutpoint/modules/pricing/pricinghttp"
 	"cutpoint/modules/pricing/pricingmod"
+	"cutpoint/modules/webhooks"
+	"cutpoint/modules/webhooks/webhookshttp"
+	"cutpoint/modules/webhooks/webhooksmod"
 	"cutpoint/platform/auth"
 	"cutpoint/platform/channel"
+	"cutpoint/platform/failpoint"
 	"cutpoint/platform/fault"
 	"cutpoint/platform/id"
 	"cutpoint/platform/rpc"
@@ -59,23 +64,53 @@ type Config struct {
 	RequestTimeout time.Duration         // deadline of an HTTP request; web.DefaultRequestTimeout
 	BodyLimit      int64                 // bytes of an HTTP request body; web.DefaultBodyLimit
 	OrderPatience  time.Duration         // how long a request works on its order before it answers "in progress"; DefaultOrderPatience
+	Checkout       CheckoutPolicy        // what else orders' patience is made of; OrderPatience and CallTimeout go before it
+	Payments       PaymentsPolicy        // payments' patience with its provider
+	Webhooks       WebhooksPolicy        // how webhooks go out
+	ExpireHolds    time.Duration         // how often the holds of carts that have expired are given free; inventorymod.DefaultExpireEvery
 	Strict         bool                  // modules exchange encoded messages, as if they were apart
+	Still          bool                  // do nothing but what is asked for, as an audit wants it
 	Observe        func(rpc.Observation) // told of every call between modules
+	Random         io.Reader             // of ids and secrets; crypto/rand
+	Dice           func() float64        // of jitter, uniform in [0, 1), safe for concurrent use; math/rand/v2
+
+	// Fail, for tests, is asked around each commit of a module and each request to the payment provider.
+	Fail failpoint.Points
 
 	// Layer, if not nil, is given the layer of the shop and returns the one that modules are put on, for tests: to fail, to hold
 	// messages back, to do without boundaries.
 	Layer func(channel.Layer) channel.Layer
 }
 
-// Shop is a running shop with all four modules.
+// CheckoutPolicy is how patient the checkout is.
+type CheckoutPolicy = ordersmod.Policy
+
+// PaymentsPolicy is how patient payments is with its provider.
+type PaymentsPolicy = paymentsmod.Policy
+
+// WebhooksPolicy is how webhooks go out.
+type WebhooksPolicy = webhooksmod.Policy
+
+// Shop is a running shop with all its modules.
 type Shop struct {
 	lock    *os.File
 	layer   channel.Layer
 	auth    *store.Store
 	keys    *auth.Keys
 	modules []module // in the order of starting
+	faces   Contracts
 	api     *web.API
 	ready   atomic.Bool
+	gateway atomic.Pointer[string] // where the test gateway sends its webhooks
+}
+
+// Contracts is a shop as a stranger in the same process sees it: what its modules promise, over the channel layer.
+type Contracts struct {
+	Inventory inventory.Service
+	Pricing   pricing.Service
+	Payments  payments.Client
+	Orders    orders.Service
+	Webhooks  webhooks.Service
 }
 
 // module is a door, opened.
@@ -97,6 +132,12 @@ func Open(ctx context.Context, c Config) (s *Shop, err error) {
 	if c.OrderPatience <= 0 {
 		c.OrderPatience = DefaultOrderPatience
 	}
+	if c.Random == nil {
+		c.Random = rand.Reader
+	}
+	if c.Dice == nil {
+		c.Dice = mathrand.Float64
+	}
 	s = &Shop{}
 	defer func() {
 		if err != nil {
@@ -107,7 +148,7 @@ func Open(ctx context.Context, c Config) (s *Shop, err error) {
 	if s.lock, err = lockDirectory(c.Data); err != nil {
 		return s, err
 	}
-	newID := id.NewSource(Now, rand.Reader)
+	newID := id.NewSource(Now, c.Random)
 	file := func(name string) string { return filepath.Join(c.Data, name+".db") }
 
 	if s.auth, s.keys, err = openKeys(ctx, c.Data); err != nil {
@@ -120,36 +161,50 @@ func Open(ctx context.Context, c Config) (s *Shop, err error) {
 		return rpc.NewCaller(s.layer, from, rpc.CallerOptions{Timeout: timeout, Observe: c.Observe})
 	}
 
+	fromEdge := caller(edge, c.RequestTimeout)
+	s.faces = Contracts{
+		Inventory: inventory.NewClient(fromEdge), Pricing: pricing.NewClient(fromEdge), Payments: payments.NewClient(fromEdge),
+		Orders: orders.NewClient(fromEdge), Webhooks: webhooks.NewClient(fromEdge),
+	}
+
 	stock, err := inventorymod.New(inventorymod.Deps{
 		Layer: s.layer, Path: file(inventory.Module), Now: Now, NewID: newID, Log: c.Log,
-	}, inventorymod.Options{Workers: c.workers(inventory.Module)})
+	}, inventorymod.Options{Workers: c.workers(inventory.Module), ExpireEvery: c.ExpireHolds, Fail: c.Fail})
 	if err != nil {
 		return s, err
 	}
 	prices, err := pricingmod.New(pricingmod.Deps{
 		Layer: s.layer, Path: file(pricing.Module), Now: Now, NewID: newID, Log: c.Log,
-	}, pricingmod.Options{Workers: c.workers(pricing.Module)})
+	}, pricingmod.Options{Workers: c.workers(pricing.Module), Fail: c.Fail})
 	if err != nil {
 		return s, err
 	}
 	money, err := paymentsmod.New(paymentsmod.Deps{
-		Layer: s.layer, Path: file(payments.Module), GatewayPath: file("testgateway"), Now: Now, NewID: newID, Log: c.Log,
-	}, paymentsmod.Options{Workers: c.workers(payments.Module)})
+		Layer: s.layer, Path: file(payments.Module), GatewayPath: file("testgateway"), Now: Now, NewID: newID, Random: c.Random, Log: c.Log,
+		Deliver: s.deliver,
+	}, paymentsmod.Options{Workers: c.workers(payments.Module), Policy: c.Payments, Still: c.Still, Fail: c.Fail})
 	if err != nil {
 		return s, err
 	}
+	policy := c.Checkout
+	policy.Patience = c.OrderPatience
+	policy.Lease = c.OrderPatience + 2*c.CallTimeout // it must outlive the patience and a call that began within it
 	fromOrders := caller(orders.Module, c.CallTimeout)
 	checkout, err := ordersmod.New(ordersmod.Deps{
-		Layer: s.layer, Path: file(orders.Module), Now: Now, NewID: newID, Log: c.Log, Random: mathrand.Float64,
+		Layer: s.layer, Path: file(orders.Module), Now: Now, NewID: newID, Log: c.Log, Random: c.Dice,
 		Inventory: inventory.NewClient(fromOrders), Pricing: pricing.NewClient(fromOrders), Payments: payments.NewClient(fromOrders),
-	}, ordersmod.Options{Workers: c.workers(orders.Module), Policy: ordersmod.Policy{
-		Patience: c.OrderPatience,
-		Lease:    c.OrderPatience + 2*c.CallTimeout, // it must outlive the patience and a call that began within it
-	}})
+	}, ordersmod.Options{Workers: c.workers(orders.Module), Policy: policy, Alone: true, Still: c.Still, Fail: c.Fail})
 	if err != nil {
 		return s, err
 	}
-	for _, m := range []module{stock, prices, money, checkout} { // whoever is called stands before who calls
+	outgoing, err := webhooksmod.New(webhooksmod.Deps{
+		Layer: s.layer, Path: file(webhooks.Module), Orders: orders.NewClient(caller(webhooks.Module, c.CallTimeout)),
+		Now: Now, NewID: newID, Random: c.Dice, Secrets: c.Random, Log: c.Log,
+	}, webhooksmod.Options{Workers: c.workers(webhooks.Module), Policy: c.Webhooks, Fail: c.Fail})
+	if err != nil {
+		return s, err
+	}
+	for _, m := range []module{stock, prices, money, checkout, outgoing} { // whoever is called stands before who calls
 		if err := m.Start(ctx); err != nil {
 			return s, err
 		}
@@ -160,27 +215,32 @@ func Open(ctx context.Context, c Config) (s *Shop, err error) {
 		Verifier: s.keys, Version: c.Version, BodyLimit: c.BodyLimit, RequestTimeout: c.RequestTimeout,
 		Ready: s.checkReady, Log: c.Log, NewID: newID,
 	})
-	fromEdge := caller(edge, c.RequestTimeout)
-	registerFaces(s.api, inventory.NewClient(fromEdge), pricing.NewClient(fromEdge), payments.NewClient(fromEdge), orders.NewClient(fromEdge))
+	registerFaces(s.api, s.faces)
 	s.ready.Store(true)
 	return s, nil
 }
 
 // registerFaces lays every route.
-func registerFaces(a *web.API, i inventory.Service, pr pricing.Service, pa payments.Client, o orders.Service) {
-	ordershttp.Register(a, o)
-	inventoryhttp.Register(a, i)
-	pricinghttp.Register(a, pr)
-	paymentshttp.Register(a, pa)
-	paymentshttp.RegisterTestGateway(a, pa)
+func registerFaces(a *web.API, c Contracts) {
+	ordershttp.Register(a, c.Orders)
+	inventoryhttp.Register(a, c.Inventory)
+	pricinghttp.Register(a, c.Pricing)
+	paymentshttp.Register(a, c.Payments)
+	paymentshttp.RegisterTestGateway(a, c.Payments)
+	webhookshttp.Register(a, c.Webhooks)
 }
 
 // OpenAPI returns the description of the API of a shop, without opening one.
 func OpenAPI(version string) []byte {
 	a := web.New(web.Options{Version: version})
-	registerFaces(a, inventory.Client{}, pricing.Client{}, payments.Client{}, orders.Client{})
+	registerFaces(a, Contracts{
+		Inventory: inventory.Client{}, Pricing: pricing.Client{}, Payments: payments.Client{}, Orders: orders.Client{}, Webhooks: webhooks.Client{},
+	})
 	return a.OpenAPI()
 }
+
+// Contracts is what the modules promise.
+func (s *Shop) Contracts() Contracts { return s.faces }
 
 // API is the HTTP side of the shop.
 func (s *Shop) API() *web.API { return s.api }
@@ -237,6 +297,17 @@ func (s *Shop) Close(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
+// OpenContracts opens a shop that stands still: it does what is asked of its contracts, and nothing by itself. Nobody else may have it
+// open. Call the function after use.
+func OpenContracts(ctx context.Context, c Config) (Contracts, func(context.Context) error, error) {
+	c.Still = true
+	s, err := Open(ctx, c)
+	if err != nil {
+		return Contracts{}, nil, err
+	}
+	return s.Contracts(), s.Close, nil
+}
+
 // OpenKeys opens the API keys of a data directory alone, also while a shop runs on it. Close the store after use.
 func OpenKeys(ctx context.Context, data string) (*store.Store, *auth.Keys, error) {
 	if err := makeDirectory(data); err != nil {
@@ -255,7 +326,7 @@ func openKeys(ctx context.Context, data string) (*store.Store, *auth.Keys, error
 
 // Datastores names every datastore of a shop.
 func Datastores() []string {
-	return []string{"auth", inventory.Module, pricing.Module, payments.Module, "testgateway", orders.Module}
+	return []string{"auth", inventory.Module, pricing.Module, payments.Module, "testgateway", orders.Module, webhooks.Module}
 }
 
 // Migrate brings the datastores of a data directory up to date without starting anything.

@@ -48,6 +48,8 @@ func Register(a *web.API, s orders.Service) {
 		Scopes: []string{auth.OrdersManage}, Summary: "Cancel an order",
 		Description: "Gives money back, then stock. Answers 202 while that is in progress.",
 	}, f.cancel)
+	f.registerCommands(a)
+	f.registerOperators(a)
 }
 
 // mugs is what the examples order.
@@ -106,7 +108,8 @@ func answer(p orders.Placement, done int) (*orderOutput, error) {
 		return nil, err
 	}
 	out := &orderOutput{Status: done, ETag: web.ETag(o.Version), ReplayHeader: web.ReplayedIf(p.Replayed), Body: o}
-	if o.Status == orders.StatusProcessing || o.Status == orders.StatusReview {
+	switch o.Status {
+	case orders.StatusProcessing, orders.StatusRequiresAction, orders.StatusReview:
 		out.Status, out.RetryAfter = http.StatusAccepted, "1"
 	}
 	if out.Status != http.StatusOK {
@@ -170,7 +173,7 @@ func (f face) get(ctx context.Context, in *getInput) (*getOutput, error) {
 
 type listInput struct {
 	web.PageQuery
-	Status      string    `query:"status" enum:"processing,completed,rejected,declined,cancelled,review"`
+	Status      string    `query:"status" enum:"processing,requires_action,completed,rejected,declined,cancelled,review"`
 	Customer    string    `query:"customer" maxLength:"254" doc:"Email address or customer id"`
 	CreatedFrom time.Time `query:"created_from" doc:"From this time on"`
 	CreatedTo   time.Time `query:"created_to" doc:"Before this time"`

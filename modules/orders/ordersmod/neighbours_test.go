@@ -19,13 +19,17 @@ type neighbours struct {
 	asked []string
 
 	// answers change what an operation does: nil is success.
-	answers map[string]func() error
-	price   int64 // minor units of one unit
-	decline *payments.Failure
+	answers  map[string]func() error
+	price    int64             // minor units of one unit
+	charged  string            // what a charge comes to
+	decline  *payments.Failure // of the latest operation
+	refunded int64             // minor units
+	refunds  []string          // the keys of the refunds that were asked for
+	changes  []payments.Change
 }
 
 func newNeighbours() *neighbours {
-	return &neighbours{answers: map[string]func() error{}, price: 1290}
+	return &neighbours{answers: map[string]func() error{}, price: 1290, charged: payments.StatusSucceeded}
 }
 
 // answer sets what an operation does from now on.
@@ -100,48 +104,134 @@ func (p prices) Calculate(_ context.Context, r pricing.CalculateRequest) (pricin
 	if err := p.ask("pricing.calculate"); err != nil {
 		return pricing.Calculation{}, err
 	}
+	return p.calculate(r), nil
+}
+
+func (p prices) Price(_ context.Context, r pricing.PriceRequest) (pricing.Calculation, error) {
+	if err := p.ask("pricing.price"); err != nil {
+		return pricing.Calculation{}, err
+	}
+	return p.calculate(r.CalculateRequest), nil
+}
+
+func (p prices) FinaliseCoupon(context.Context, pricing.FinaliseCouponRequest) (pricing.CouponUse, error) {
+	return pricing.CouponUse{}, p.ask("pricing.finalise_coupon")
+}
+
+func (p prices) ReleaseCoupon(context.Context, pricing.ReleaseCouponRequest) (pricing.CouponUse, error) {
+	return pricing.CouponUse{}, p.ask("pricing.release_coupon")
+}
+
+func (n *neighbours) calculate(r pricing.CalculateRequest) pricing.Calculation {
 	none := money.Of(0, r.Currency)
 	c := pricing.Calculation{Subtotal: none, Discount: none, Shipping: none, Tax: none, Total: none}
 	for _, l := range r.Lines {
-		total := money.Of(p.price*l.Quantity, r.Currency)
+		total := money.Of(n.price*l.Quantity, r.Currency)
 		c.Lines = append(c.Lines, pricing.PricedLine{
-			SKU: l.SKU, Quantity: l.Quantity, UnitPrice: money.Of(p.price, r.Currency), Discount: none, Tax: none, Total: total,
+			SKU: l.SKU, Quantity: l.Quantity, UnitPrice: money.Of(n.price, r.Currency), Discount: none, Tax: none, Total: total,
 		})
 		c.Subtotal.Amount += total.Amount
 	}
 	c.Total = c.Subtotal
-	return c, nil
+	return c
 }
 
+// till is one payment, as payments would keep it: its status is what the test made of it.
 type till struct {
 	payments.Service
 	*neighbours
+}
+
+// payment is the payment of the order that the tests place.
+func (n *neighbours) payment(orderID, status string) payments.Payment {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	p := payments.Payment{
+		ID: "pay_1", OrderID: orderID, Status: status, Amount: money.Of(2580, "EUR"),
+		Captured: money.Of(0, "EUR"), Refunded: money.Of(n.refunded, "EUR"), Failure: n.decline,
+	}
+	switch status {
+	case payments.StatusSucceeded, payments.StatusRefunded:
+		p.Captured.Amount = p.Amount.Amount
+	case payments.StatusRequiresAction:
+		p.Action = &payments.Action{Type: "redirect", URL: "https://bank.example/3ds"}
+	}
+	return p
 }
 
 func (t till) Charge(_ context.Context, r payments.ChargeRequest) (payments.Payment, error) {
 	if err := t.ask("payments.charge"); err != nil {
 		return payments.Payment{}, err
 	}
-	p := payments.Payment{
-		ID: "pay_1", OrderID: r.OrderID, Status: payments.StatusSucceeded, Amount: r.Amount, Captured: r.Amount,
-		Refunded: money.Of(0, r.Amount.Currency),
+	if r.Capture == payments.CaptureManual && t.charged == payments.StatusSucceeded {
+		return t.payment(r.OrderID, payments.StatusAuthorised), nil
 	}
+	return t.payment(r.OrderID, t.state()), nil
+}
+
+// state is what a charge comes to: see becomes.
+func (n *neighbours) state() string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.charged
+}
+
+// becomes decides what a charge comes to from now on.
+func (n *neighbours) becomes(status string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.charged = status
+}
+
+func (t till) Seal(_ context.Context, r payments.SealRequest) (payments.Payment, error) {
+	if err := t.ask("payments.seal"); err != nil {
+		return payments.Payment{}, err
+	}
+	if s := t.state(); s != payments.StatusRequiresAction && s != payments.StatusPending {
+		return t.payment(r.OrderID, s), nil
+	}
+	return t.payment(r.OrderID, payments.StatusCancelled), nil
+}
+
+func (t till) Capture(_ context.Context, r payments.CaptureRequest) (payments.Payment, error) {
+	err := t.ask("payments.capture")
 	if t.decline != nil {
-		p.Status, p.Failure, p.Captured.Amount = payments.StatusDeclined, t.decline, 0
+		return t.payment(r.OrderID, payments.StatusAuthorised), err
 	}
-	return p, nil
+	return t.payment(r.OrderID, payments.StatusSucceeded), err
+}
+
+func (t till) MarkPaid(_ context.Context, r payments.MarkPaidRequest) (payments.Payment, error) {
+	return t.payment(r.OrderID, payments.StatusSucceeded), t.ask("payments.mark_paid " + r.Reference)
 }
 
 func (t till) Refund(_ context.Context, r payments.RefundRequest) (payments.Payment, error) {
 	if err := t.ask("payments.refund"); err != nil {
 		return payments.Payment{}, err
 	}
-	if t.decline != nil {
-		return payments.Payment{ID: "pay_1", OrderID: r.OrderID, Status: payments.StatusSucceeded, Captured: money.Of(2580, "EUR"), Failure: t.decline}, nil
+	t.mu.Lock()
+	t.refunds = append(t.refunds, r.RefundID)
+	status := payments.StatusSucceeded
+	if t.decline == nil {
+		if t.refunded += r.Amount; r.Amount == 0 || t.refunded == 2580 {
+			t.refunded, status = 2580, payments.StatusRefunded
+		}
 	}
-	return payments.Payment{
-		ID: "pay_1", OrderID: r.OrderID, Status: payments.StatusRefunded, Captured: money.Of(2580, "EUR"), Refunded: money.Of(2580, "EUR"),
-	}, nil
+	t.mu.Unlock()
+	return t.payment(r.OrderID, status), nil
+}
+
+func (t till) Changes(_ context.Context, r payments.ChangesRequest) (payments.ChangePage, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return payments.ChangePage{Changes: t.changes[min(int(r.After), len(t.changes)):]}, nil
+}
+
+// tell puts a change into the feed of payments.
+func (n *neighbours) tell(orderID, status string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.changes = append(n.changes, payments.Change{Sequence: int64(len(n.changes) + 1), OrderID: orderID, Status: status})
 }
 
 // unreachable is the failure of a call that met nobody.

@@ -16,6 +16,7 @@ import (
 	"cutpoint/modules/payments"
 	"cutpoint/modules/pricing"
 	"cutpoint/platform/channel"
+	"cutpoint/platform/failpoint"
 	"cutpoint/platform/id"
 	"cutpoint/platform/rpc"
 	"cutpoint/platform/store"
@@ -41,6 +42,9 @@ type Policy = checkout.Policy
 type Options struct {
 	Workers int // calls handled at once
 	Policy  Policy
+	Alone   bool             // no other process has this store: what an earlier one left under way need not wait for its lease
+	Still   bool             // do nothing but what is asked for: an audit looks at a shop that stands still
+	Fail    failpoint.Points // of tests
 }
 
 // Module is the orders module of this process.
@@ -72,7 +76,7 @@ func New(d Deps, o Options) (*Module, error) {
 
 // Start opens the store, brings its schema up to date, serves the contract and takes up what an earlier process left unfinished.
 func (m *Module) Start(ctx context.Context) error {
-	s, err := store.Open(ctx, store.Options{Path: m.deps.Path, Migrations: migrations.SQLite(orders.Module)})
+	s, err := store.Open(ctx, store.Options{Path: m.deps.Path, Migrations: migrations.SQLite(orders.Module), Fail: m.options.Fail})
 	if err != nil {
 		return err
 	}
@@ -80,6 +84,11 @@ func (m *Module) Start(ctx context.Context) error {
 		Store: s, Inventory: m.deps.Inventory, Pricing: m.deps.Pricing, Payments: m.deps.Payments,
 		Now: m.deps.Now, NewID: m.deps.NewID, Random: m.deps.Random, Log: m.deps.Log,
 	}, m.options.Policy)
+	if m.options.Alone {
+		if err := body.Inherit(ctx); err != nil {
+			return errors.Join(err, s.Close())
+		}
+	}
 	server := rpc.NewServer(m.deps.Layer, orders.Module, rpc.ServerOptions{Workers: m.options.Workers, Log: m.deps.Log})
 	orders.Serve(server, body)
 	if err := server.Start(ctx); err != nil {
@@ -87,7 +96,12 @@ func (m *Module) Start(ctx context.Context) error {
 	}
 	sweeping, stop := context.WithCancel(context.WithoutCancel(ctx))
 	m.server, m.store, m.stop, m.swept = server, s, stop, make(chan struct{})
-	go func() { defer close(m.swept); body.Sweep(sweeping) }()
+	go func() {
+		defer close(m.swept)
+		if !m.options.Still {
+			body.Sweep(sweeping)
+		}
+	}()
 	return nil
 }
 

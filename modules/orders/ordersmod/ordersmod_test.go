@@ -36,12 +36,17 @@ type module struct {
 
 func start(t testing.TB, path string, n *neighbours, p ordersmod.Policy) *module {
 	t.Helper()
+	return startWith(t, path, n, ordersmod.Options{Policy: p})
+}
+
+func startWith(t testing.TB, path string, n *neighbours, o ordersmod.Options) *module {
+	t.Helper()
 	layer := channel.NewMemory(channel.Options{Strict: true})
 	now := func() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
 	door, err := ordersmod.New(ordersmod.Deps{
 		Layer: layer, Path: path, Inventory: stock{neighbours: n}, Pricing: prices{neighbours: n}, Payments: till{neighbours: n},
 		Now: now, NewID: id.NewSource(now, rand.Reader), Random: func() float64 { return 0.5 }, Log: slog.New(slog.DiscardHandler),
-	}, ordersmod.Options{Policy: p})
+	}, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +102,7 @@ func TestPlace(t *testing.T) {
 	t.Run("asks each module for one thing, in the order of the pipeline, and nothing else", func(t *testing.T) {
 		m := startNew(t)
 		o := m.place(t, request("k"))
-		wantCalls(t, m.neighbours, append(preflight, "inventory.reserve", "pricing.calculate", "payments.charge", "inventory.finalise")...)
+		wantCalls(t, m.neighbours, append(preflight, "inventory.reserve", "pricing.price", "payments.charge", "inventory.finalise")...)
 		if o.Status != orders.StatusCompleted || o.State != "completed" || o.Failure != nil {
 			t.Errorf("the order is %s (%s), failure %v", o.Status, o.State, o.Failure)
 		}
@@ -145,7 +150,7 @@ func TestPlace(t *testing.T) {
 		if o := m.place(t, request("k")); o.Status != orders.StatusCompleted || o.Payment.ID != "" {
 			t.Errorf("the order is %s, paid by %q", o.Status, o.Payment.ID)
 		}
-		wantCalls(t, m.neighbours, append(preflight, "inventory.reserve", "pricing.calculate", "inventory.finalise")...)
+		wantCalls(t, m.neighbours, append(preflight, "inventory.reserve", "pricing.price", "inventory.finalise")...)
 	})
 }
 
@@ -211,10 +216,10 @@ func TestPlaceThatFails(t *testing.T) {
 		},
 		"a declined card releases the stock": {
 			prepare: func(m *module, _ *orders.PlaceRequest) {
-				m.decline = &payments.Failure{Code: "generic_decline", Message: "The card was declined."}
+				m.becomes(payments.StatusDeclined)
 			},
 			status: orders.StatusDeclined, code: "payments.declined",
-			calls: append(preflight, "inventory.reserve", "pricing.calculate", "payments.charge", "inventory.release"),
+			calls: append(preflight, "inventory.reserve", "pricing.price", "payments.charge", "inventory.release"),
 		},
 		"another total than expected holds and charges nothing": {
 			prepare: func(_ *module, r *orders.PlaceRequest) { r.Draft.ExpectedTotal = &expected },
@@ -228,24 +233,24 @@ func TestPlaceThatFails(t *testing.T) {
 				m.answer("inventory.reserve", func() error { m.price++; return nil })
 			},
 			status: orders.StatusRejected, code: "pricing.total_changed",
-			calls: append(preflight, "inventory.reserve", "pricing.calculate", "inventory.release"),
+			calls: append(preflight, "inventory.reserve", "pricing.price", "inventory.release"),
 		},
 		"a price that goes away after the stock is held releases it": {
 			prepare: func(m *module, _ *orders.PlaceRequest) {
-				m.answer("inventory.reserve", func() error { m.answer("pricing.calculate", fails(pricing.ErrNoPrice)); return nil })
+				m.answer("inventory.reserve", func() error { m.answer("pricing.price", fails(pricing.ErrNoPrice)); return nil })
 			},
 			status: orders.StatusRejected, code: "pricing.no_price",
-			calls: append(preflight, "inventory.reserve", "pricing.calculate", "inventory.release"),
+			calls: append(preflight, "inventory.reserve", "pricing.price", "inventory.release"),
 		},
 		"money that moved otherwise than asked is left to an operator": {
 			prepare: func(m *module, _ *orders.PlaceRequest) { m.answer("payments.charge", fails(payments.ErrWrongAmount)) },
 			status:  orders.StatusReview, code: "payments.wrong_amount",
-			calls: append(preflight, "inventory.reserve", "pricing.calculate", "payments.charge"),
+			calls: append(preflight, "inventory.reserve", "pricing.price", "payments.charge"),
 		},
 		"paid stock that is gone is left to an operator": {
 			prepare: func(m *module, _ *orders.PlaceRequest) { m.answer("inventory.finalise", fails(inventory.ErrReleased)) },
 			status:  orders.StatusReview, code: "inventory.released",
-			calls: append(preflight, "inventory.reserve", "pricing.calculate", "payments.charge", "inventory.finalise"),
+			calls: append(preflight, "inventory.reserve", "pricing.price", "payments.charge", "inventory.finalise"),
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -490,8 +495,8 @@ func TestCancel(t *testing.T) {
 		}
 	})
 	for operation, calls := range map[string][]string{
-		"inventory.reserve": append(preflight, "inventory.reserve", "pricing.calculate", "inventory.release"),
-		"payments.charge": append(preflight, "inventory.reserve", "pricing.calculate", "payments.charge", "inventory.finalise",
+		"inventory.reserve": append(preflight, "inventory.reserve", "pricing.price", "inventory.release"),
+		"payments.charge": append(preflight, "inventory.reserve", "pricing.price", "payments.charge", "inventory.finalise",
 			"payments.refund", "inventory.release"),
 	} {
 		t.Run("an order under way at "+operation+" is turned", func(t *testing.T) {

@@ -1,10 +1,12 @@
 // Package paymentshttp is the HTTP face of the payments module. It sees the contract alone, so it runs beside the module or
-// far away from it. It only reads: money is moved by placing and cancelling orders.
+// far away from it. It moves no money: that is done by placing and cancelling orders, and what payment providers tell is not a
+// command but a fact.
 package paymentshttp
 
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"cutpoint/modules/payments"
 	"cutpoint/platform/auth"
@@ -32,64 +34,102 @@ type listOutput struct {
 	Body web.Page[payments.Payment]
 }
 
-type ledgerOutput struct {
-	Body web.Page[payments.LedgerEntry]
+// maxWebhook bounds the body of a provider's webhook, in bytes.
+const maxWebhook = 256 << 10
+
+// WebhookPath names a provider. It is exported because huma passes over the fields of an embedded type that is not.
+type WebhookPath struct {
+	Provider string `path:"provider" maxLength:"64" example:"test-gateway"`
+}
+
+type webhookOutput struct {
+	Body payments.WebhookReceipt
+}
+
+// ReconcileInput says how far back the books are compared.
+type ReconcileInput struct {
+	Since time.Time `json:"since,omitempty" doc:"A day ago, if left out; a time that is long past takes long" example:"2026-11-24T00:00:00Z"`
+}
+
+type reconcileOutput struct {
+	Body payments.Reconciliation
 }
 
 // Register lays the routes of payments.
 func Register(a *web.API, s payments.Service) {
 	const tag = "Payments"
+	f := face{s}
 	web.Handle(a, web.Route{
 		Method: http.MethodGet, Path: "/v1/payments/{id}", ID: "get-payment", Tag: tag,
 		Summary: "Read a payment with its operations",
 		Scopes:  []string{auth.PaymentsRead}, Statuses: []int{http.StatusNotModified},
-	}, func(ctx context.Context, in *getInput) (*getOutput, error) {
-		p, err := s.Payment(ctx, payments.PaymentRequest{ID: in.ID})
-		if err != nil {
-			return nil, err
-		}
-		out := &getOutput{Status: http.StatusOK, ETag: web.ETag(p.Version), Body: p}
-		if in.Unchanged(out.ETag) {
-			out.Status = http.StatusNotModified
-		}
-		return out, nil
-	})
-
+	}, f.payment)
 	web.Handle(a, web.Route{
 		Method: http.MethodGet, Path: "/v1/payments", ID: "list-payments", Tag: tag,
 		Summary: "List payments, newest first",
 		Scopes:  []string{auth.PaymentsRead},
-	}, func(ctx context.Context, in *listInput) (*listOutput, error) {
-		before, err := in.After("payments", in.Order)
-		if err != nil {
-			return nil, err
-		}
-		page, err := s.Payments(ctx, payments.PaymentsRequest{OrderID: in.Order, Before: before, Limit: in.Limit})
-		if err != nil {
-			return nil, err
-		}
-		id := func(p payments.Payment) string { return p.ID }
-		return &listOutput{Body: web.NewPage(page.Payments, page.More, id, "payments", in.Order)}, nil
-	})
+	}, f.payments)
+	web.Handle(a, web.Route{
+		Method: http.MethodPost, Path: "/v1/payments/reconcile", ID: "reconcile-payments", Tag: tag,
+		Summary: "Compare the payment provider's books with ours",
+		Description: "Settles operations that had no answer yet, and reports what only one side knows or both know differently, at most 1,000. " +
+			"The same runs by itself every few minutes.",
+		Scopes: []string{auth.PaymentsManage}, Example: ReconcileInput{Since: time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC)},
+	}, f.reconcile)
+	web.Handle(a, web.Route{
+		Method: http.MethodPost, Path: "/v1/payment-webhooks/{provider}", ID: "receive-payment-webhook", Tag: tag, BodyLimit: maxWebhook,
+		Summary: "Take a webhook of a payment provider",
+		Description: "Needs no key: the signature opens it. Answers once the message is stored, before anything is done about it; " +
+			"a repetition changes nothing.",
+	}, f.webhook)
 }
 
-// RegisterTestGateway lays the route that looks into the books of the built-in test gateway. Register it only where that is
-// the provider.
-func RegisterTestGateway(a *web.API, g payments.TestGateway) {
-	web.Handle(a, web.Route{
-		Method: http.MethodGet, Path: "/v1/test-gateway/ledger", ID: "list-test-gateway-ledger", Tag: "Test gateway",
-		Summary: "List the money that the test gateway moved, oldest first",
-		Scopes:  []string{auth.Ops},
-	}, func(ctx context.Context, in *listInput) (*ledgerOutput, error) {
-		after, err := in.After("test-gateway-ledger", in.Order)
-		if err != nil {
-			return nil, err
-		}
-		page, err := g.Ledger(ctx, payments.LedgerRequest{OrderID: in.Order, After: after, Limit: in.Limit})
-		if err != nil {
-			return nil, err
-		}
-		id := func(e payments.LedgerEntry) string { return e.ID }
-		return &ledgerOutput{Body: web.NewPage(page.Entries, page.More, id, "test-gateway-ledger", in.Order)}, nil
-	})
+type face struct{ service payments.Service }
+
+func (f face) payment(ctx context.Context, in *getInput) (*getOutput, error) {
+	p, err := f.service.Payment(ctx, payments.PaymentRequest{ID: in.ID})
+	if err != nil {
+		return nil, err
+	}
+	out := &getOutput{Status: http.StatusOK, ETag: web.ETag(p.Version), Body: p}
+	if in.Unchanged(out.ETag) {
+		out.Status = http.StatusNotModified
+	}
+	return out, nil
+}
+
+func (f face) payments(ctx context.Context, in *listInput) (*listOutput, error) {
+	before, err := in.After("payments", in.Order)
+	if err != nil {
+		return nil, err
+	}
+	r := payments.PaymentsRequest{Before: before, Limit: in.Limit}
+	if in.Order != "" {
+		r.OrderIDs = []string{in.Order}
+	}
+	page, err := f.service.Payments(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	id := func(p payments.Payment) string { return p.ID }
+	return &listOutput{Body: web.NewPage(page.Payments, page.More, id, "payments", in.Order)}, nil
+}
+
+func (f face) reconcile(ctx context.Context, in *struct{ Body ReconcileInput }) (*reconcileOutput, error) {
+	found, err := f.service.Reconcile(ctx, payments.ReconcileRequest{Since: in.Body.Since})
+	if err != nil {
+		return nil, err
+	}
+	return &reconcileOutput{Body: found}, nil
+}
+
+func (f face) webhook(ctx context.Context, in *struct {
+	WebhookPath
+	web.Raw
+}) (*webhookOutput, error) {
+	receipt, err := f.service.ReceiveWebhook(ctx, payments.WebhookRequest{Provider: in.Provider, Header: in.Headers, Body: in.RawBody})
+	if err != nil {
+		return nil, err
+	}
+	return &webhookOutput{Body: receipt}, nil
 }

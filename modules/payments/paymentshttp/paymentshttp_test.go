@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -37,7 +38,7 @@ func (books) Payment(_ context.Context, r payments.PaymentRequest) (payments.Pay
 
 func (books) Payments(_ context.Context, r payments.PaymentsRequest) (payments.PaymentPage, error) {
 	switch {
-	case r.OrderID == "ord_none":
+	case slices.Equal(r.OrderIDs, []string{"ord_none"}):
 		return payments.PaymentPage{}, nil
 	case r.Before == "pay_2":
 		return payments.PaymentPage{Payments: []payments.Payment{payment("pay_1")}}, nil
@@ -51,6 +52,27 @@ func (books) Ledger(_ context.Context, r payments.LedgerRequest) (payments.Ledge
 		e.ID = "led_2"
 	}
 	return payments.LedgerPage{Entries: []payments.LedgerEntry{e}, More: r.After == ""}, nil
+}
+
+func (books) Reconcile(_ context.Context, r payments.ReconcileRequest) (payments.Reconciliation, error) {
+	return payments.Reconciliation{Compared: 1, Mismatches: []payments.Mismatch{{Problem: "since " + r.Since.Format(time.RFC3339)}}}, nil
+}
+
+func (books) ReceiveWebhook(_ context.Context, r payments.WebhookRequest) (payments.WebhookReceipt, error) {
+	switch {
+	case r.Provider != "test-gateway":
+		return payments.WebhookReceipt{}, payments.ErrUnknownProvider
+	case r.Header["webhook-signature"] != "v1,good":
+		return payments.WebhookReceipt{}, payments.ErrWebhookSignature
+	}
+	return payments.WebhookReceipt{ID: r.Header["webhook-id"] + " " + string(r.Body)}, nil
+}
+
+func (books) Act(_ context.Context, r payments.ActRequest) (payments.Acted, error) {
+	if r.OrderID != "ord_1" {
+		return payments.Acted{}, payments.ErrNotCharged.About(r.OrderID)
+	}
+	return payments.Acted{OrderID: r.OrderID, Reference: "ch_1", Status: "succeeded"}, nil
 }
 
 // keys takes a scope for the secret that grants it.
@@ -69,6 +91,51 @@ func get(api http.Handler, scope, path string, header ...string) *httptest.Respo
 	w := httptest.NewRecorder()
 	api.ServeHTTP(w, r)
 	return w
+}
+
+func post(api http.Handler, scope, path, body string, header ...string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(http.MethodPost, path, strings.NewReader(body))
+	r.Header.Set("Content-Type", "application/json")
+	if scope != "" {
+		r.Header.Set("Authorization", "Bearer "+scope)
+	}
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	w := httptest.NewRecorder()
+	api.ServeHTTP(w, r)
+	return w
+}
+
+func TestCommands(t *testing.T) {
+	api := newAPI()
+	signed := []string{"Webhook-Id", "whm_1", "Webhook-Signature", "v1,good"}
+	for _, c := range []struct {
+		name, scope, path, body string
+		header                  []string
+		status                  int
+		contains                string
+	}{
+		{"a webhook needs no key, and reaches the module byte for byte", "", "/v1/payment-webhooks/test-gateway", " {\"a\" : 1}", signed, 200, `"id":"whm_1  {\"a\" : 1}"`},
+		{"a webhook need not be JSON", "", "/v1/payment-webhooks/test-gateway", "a=1", signed, 200, "whm_1 a=1"},
+		{"a forged webhook", "", "/v1/payment-webhooks/test-gateway", "{}", nil, 400, "payments.webhook_signature"},
+		{"a webhook of nobody", "", "/v1/payment-webhooks/other", "{}", signed, 404, "payments.unknown_provider"},
+		{"a webhook that is too large", "", "/v1/payment-webhooks/test-gateway", strings.Repeat("x", 256<<10+1), signed, 413, "body_too_large"},
+		{"reconciliation since the module's choice", auth.PaymentsManage, "/v1/payments/reconcile", "{}", nil, 200, "since 0001-01-01T00:00:00Z"},
+		{"reconciliation since a time", auth.PaymentsManage, "/v1/payments/reconcile", `{"since":"2026-01-02T03:04:05Z"}`, nil, 200, "since 2026-01-02T03:04:05Z"},
+		{"reconciliation needs its scope", auth.PaymentsRead, "/v1/payments/reconcile", "{}", nil, 403, "payments:manage"},
+		{"an act", auth.Ops, "/v1/test-gateway/actions", `{"order":"ord_1","outcome":"confirm"}`, nil, 200, `"status":"succeeded"`},
+		{"an act on what was not charged", auth.Ops, "/v1/test-gateway/actions", `{"order":"ord_2","outcome":"fail"}`, nil, 409, "payments.not_charged"},
+		{"an act that nobody knows", auth.Ops, "/v1/test-gateway/actions", `{"order":"ord_1","outcome":"maybe"}`, nil, 422, "/outcome"},
+		{"an act needs its scope", auth.PaymentsManage, "/v1/test-gateway/actions", `{"order":"ord_1","outcome":"confirm"}`, nil, 403, "ops"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := post(api, c.scope, c.path, c.body, c.header...)
+			if w.Code != c.status || !strings.Contains(w.Body.String(), c.contains) {
+				t.Errorf("%d\n%s", w.Code, w.Body)
+			}
+		})
+	}
 }
 
 func newAPI() *web.API {

@@ -31,7 +31,7 @@ var order = payments.ChargeRequest{OrderID: "ord_1", Amount: money.Of(2580, "EUR
 func deps(layer channel.Layer, dir string) paymentsmod.Deps {
 	return paymentsmod.Deps{
 		Layer: layer, Path: filepath.Join(dir, "payments.db"), GatewayPath: filepath.Join(dir, "testgateway.db"),
-		Now: time.Now, NewID: id.NewSource(time.Now, rand.Reader), Log: slog.New(slog.DiscardHandler),
+		Now: time.Now, NewID: id.NewSource(time.Now, rand.Reader), Random: rand.Reader, Log: slog.New(slog.DiscardHandler),
 	}
 }
 
@@ -137,7 +137,7 @@ func TestRefund(t *testing.T) {
 		var callers sync.WaitGroup
 		for range 50 {
 			callers.Go(func() {
-				p, err := c.Refund(t.Context(), payments.RefundRequest{OrderID: order.OrderID, Reason: "cancelled"})
+				p, err := c.Refund(t.Context(), payments.RefundRequest{OrderID: order.OrderID, RefundID: "ref_1", Reason: "cancelled"})
 				if err != nil || p.Status != payments.StatusRefunded || len(p.Operations) != 2 {
 					t.Errorf("%+v, %v", p, err)
 				}

@@ -1,16 +1,19 @@
 // Package checkout is the body of the orders module: it stores orders and leads each through the checkout.
 //
 // The checkout of an order is a saga: a row that says how far it has come, and steps that each ask one module for one thing.
-// saga.go draws the states and holds the steps. A row is stored where a crash would lose a decision; what a neighbour can be
-// asked again, because its commands are safe to repeat, is not stored twice. The happy path commits three times:
+// saga.go draws the states and runs the steps, which stand in steps.go. A row is stored where a crash would lose a decision; what a
+// neighbour can be asked again, because its commands are safe to repeat, is not stored twice. The happy path commits three times:
 //
-//	received    order, saga and idempotency key
+//	received    order, saga, idempotency key, first event
 //	charging    the price is frozen and the charge decided
-//	completed   with the timeline of what happened since
+//	completed   with the timeline and the event of what happened since
 //
 // Whoever advances a saga holds its lease, and every write names the version that it read: a runner that was overtaken writes
 // nothing. The request that placed an order is its first runner (place.go); the sweeper takes over what has no runner and is
-// due (sweep.go). Both run the same code.
+// due (sweep.go). Commands on an order that had ended make it a saga again (commands.go, resolve.go). All run the same code.
+//
+// What becomes true of an order is told by an event in the very commit that makes it true (events.go). What payments learns
+// by itself, from a webhook say, is read from its feed (changes.go).
 package checkout
 
 import (
@@ -32,8 +35,14 @@ type Policy struct {
 	Lease      time.Duration // how long a runner is trusted without a sign of life; more than Patience plus one call; 15 s
 	BackoffMin time.Duration // wait before the second attempt of a step; it doubles with each; 50 ms
 	BackoffMax time.Duration // the longest wait; 30 s
+	LookupMin  time.Duration // the same while only the payment provider knows where the money is; 1 s
+	LookupMax  time.Duration // 5 min
 	SweepEvery time.Duration // how often due sagas are looked for; 1 s
 	SweepBatch int           // how many are taken up at once; 16
+
+	ActionLimit  time.Duration // how long a customer may take to act before the payment is sealed; 1 h
+	UnknownLimit time.Duration // how long a charge may stay unknown before it is sealed; 1 h
+	MaxFailures  int64         // failures of code, one after the other, after which an operator must look; 10
 }
 
 func (p Policy) withDefaults() Policy {
@@ -46,7 +55,14 @@ func (p Policy) withDefaults() Policy {
 	set(&p.Lease, 15*time.Second)
 	set(&p.BackoffMin, 50*time.Millisecond)
 	set(&p.BackoffMax, 30*time.Second)
+	set(&p.LookupMin, time.Second)
+	set(&p.LookupMax, 5*time.Minute)
 	set(&p.SweepEvery, time.Second)
+	set(&p.ActionLimit, time.Hour)
+	set(&p.UnknownLimit, time.Hour)
+	if p.MaxFailures <= 0 {
+		p.MaxFailures = 10
+	}
 	if p.SweepBatch <= 0 {
 		p.SweepBatch = 16
 	}

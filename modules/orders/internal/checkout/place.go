@@ -12,6 +12,7 @@ import (
 
 	"cutpoint/modules/inventory"
 	"cutpoint/modules/orders"
+	"cutpoint/modules/payments"
 	"cutpoint/modules/pricing"
 	"cutpoint/platform/channel"
 	"cutpoint/platform/fault"
@@ -35,7 +36,8 @@ func (c *Checkout) Place(ctx context.Context, req orders.PlaceRequest) (orders.P
 	now := c.Now()
 	r := newRecord(c.NewID("ord"), req, quote, channel.CorrelationID(ctx), now)
 	if f := r.unexpectedTotal(); f != nil { // refused before anything is held
-		r.order.State, r.order.Failure = rejected, &orders.Failure{Code: f.Code, Message: f.Message}
+		r.order.Failure = &orders.Failure{Code: f.Code, Message: f.Message}
+		r.to(rejected, now)
 	}
 	if !req.Wait {
 		return c.accept(ctx, r, req.Key)
@@ -50,7 +52,7 @@ func (c *Checkout) Place(ctx context.Context, req orders.PlaceRequest) (orders.P
 // accept stores an order for the sweeper and answers with it as it is.
 func (c *Checkout) accept(ctx context.Context, r *record, key idempotency.Key) (orders.Placement, error) {
 	r.key = idempotency.Key{} // answered now, not at the end
-	r.order.Status = statusOf(r.order.State)
+	r.settle()
 	if claim, err := c.insert(ctx, r, key, &r.order); err != nil || claim != nil {
 		return c.repeat(ctx, claim, err)
 	}
@@ -142,8 +144,13 @@ func check(d orders.Draft) error {
 	if d.Payment.Token == "" {
 		f = f.At("/payment/token", f.Code, "a payment token is required")
 	}
-	if d.Payment.Capture != "" && d.Payment.Capture != "automatic" {
-		f = f.At("/payment/capture", f.Code, "only automatic capture is offered")
+	switch d.Payment.Capture {
+	case "", payments.CaptureAutomatic, payments.CaptureManual:
+	default:
+		f = f.At("/payment/capture", f.Code, "capture is automatic or manual")
+	}
+	if len(d.Hold) > orders.MaxHold {
+		f = f.At("/hold", f.Code, fmt.Sprintf("a hold's id has at most %d bytes", orders.MaxHold))
 	}
 	return faults(f)
 }
@@ -198,7 +205,7 @@ func (c *Checkout) insert(ctx context.Context, r *record, key idempotency.Key, a
 		if err := c.create(tx, r); err != nil {
 			return err
 		}
-		if answer == nil && final(r.order.State) {
+		if answer == nil && resting(r.order.State) {
 			answer = r.order
 		}
 		return store.SaveClaim(tx, key, r.order.ID, answer, r.order.CreatedAt)

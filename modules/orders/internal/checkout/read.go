@@ -17,6 +17,14 @@ const (
 	maxLimit     = 200
 )
 
+// pageSize is how many rows a page has of which a stranger asked for n.
+func pageSize(n int) int {
+	if n <= 0 {
+		return defaultLimit
+	}
+	return min(n, maxLimit)
+}
+
 // idSlack is more than the time between making an order's id and reading its time of creation.
 const idSlack = time.Second
 
@@ -37,11 +45,7 @@ func (c *Checkout) Orders(ctx context.Context, req orders.OrdersRequest) (orders
 	if err != nil {
 		return orders.OrderPage{}, err
 	}
-	limit := req.Limit
-	if limit <= 0 {
-		limit = defaultLimit
-	}
-	limit = min(limit, maxLimit)
+	limit := pageSize(req.Limit)
 	rows, err := c.Store.Read(ctx).Raw("SELECT "+orderColumns+" FROM orders o JOIN sagas s ON s.order_id = o.id"+where+
 		" ORDER BY o.id DESC LIMIT ?", append(args, limit+1)...).Rows()
 	if err != nil {
@@ -71,7 +75,7 @@ func filters(req orders.OrdersRequest) (where string, args []any, err error) {
 	}
 	if req.Status != "" {
 		switch req.Status {
-		case orders.StatusProcessing, orders.StatusCompleted, orders.StatusRejected, orders.StatusDeclined, orders.StatusCancelled, orders.StatusReview:
+		case orders.StatusProcessing, orders.StatusRequiresAction, orders.StatusCompleted, orders.StatusRejected, orders.StatusDeclined, orders.StatusCancelled, orders.StatusReview:
 		default:
 			return "", nil, fault.ErrInvalid.At("query/status", fault.ErrInvalid.Code, "no such status")
 		}
@@ -92,6 +96,12 @@ func filters(req orders.OrdersRequest) (where string, args []any, err error) {
 	if req.PlacedBy != "" {
 		and("o.placed_by = ?", req.PlacedBy)
 	}
+	if len(req.IDs) > maxLimit {
+		return "", nil, fault.ErrInvalid.At("/ids", fault.ErrInvalid.Code, "at most 200 ids")
+	}
+	if len(req.IDs) > 0 {
+		and("o.id IN ?", req.IDs)
+	}
 	if req.Before != "" {
 		and("o.id < ?", req.Before)
 	}
@@ -99,6 +109,43 @@ func filters(req orders.OrdersRequest) (where string, args []any, err error) {
 		where = " WHERE " + strings.Join(conditions, " AND ")
 	}
 	return where, args, nil
+}
+
+// Sagas implements orders.Service.
+func (c *Checkout) Sagas(ctx context.Context, req orders.SagasRequest) (orders.SagaPage, error) {
+	where := "s.next_attempt_at > 0 OR s.state = 'needs_review'"
+	if req.Stuck {
+		where = "(s.next_attempt_at > 0 AND s.attempts >= 3) OR s.state = 'needs_review'"
+	}
+	limit := pageSize(req.Limit)
+	rows, err := c.Store.Read(ctx).Raw(`SELECT s.order_id, s.state, s.attempts, s.last_error, s.lease_owner, s.lease_until, s.next_attempt_at,
+		o.created_at, o.updated_at FROM sagas s JOIN orders o ON o.id = s.order_id WHERE `+where+" ORDER BY s.order_id LIMIT ?", limit+1).Rows()
+	if err != nil {
+		return orders.SagaPage{}, err
+	}
+	defer rows.Close()
+	page := orders.SagaPage{Sagas: []orders.Saga{}}
+	for rows.Next() {
+		var s orders.Saga
+		var lease, next, created, updated int64
+		if err := rows.Scan(&s.OrderID, &s.State, &s.Attempts, &s.LastError, &s.LeaseOwner, &lease, &next, &created, &updated); err != nil {
+			return orders.SagaPage{}, err
+		}
+		s.LeaseUntil, s.NextAttempt, s.CreatedAt, s.UpdatedAt = timeOrNil(lease), timeOrNil(next), store.Time(created), store.Time(updated)
+		page.Sagas = append(page.Sagas, s)
+	}
+	if len(page.Sagas) > limit {
+		page.Sagas, page.More = page.Sagas[:limit], true
+	}
+	return page, rows.Err()
+}
+
+func timeOrNil(micros int64) *time.Time {
+	if micros == 0 {
+		return nil
+	}
+	t := store.Time(micros)
+	return &t
 }
 
 // Timeline implements orders.Service.

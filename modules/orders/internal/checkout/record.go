@@ -16,18 +16,30 @@ type record struct {
 	order    orders.Order // State and Version are the saga's
 	placedBy string
 
-	ending          string
-	token           string
-	expected        *money.Money
-	key             idempotency.Key // waits for the end; Digest is not kept here
-	cancelRequested bool
-	cancelReason    string
-	attempts        int64
+	hold     string // of a cart, whose stock the order takes over
+	token    string
+	capture  string
+	expected *money.Money
+	key      idempotency.Key // waits for the end; Digest is not kept here
+
+	since           time.Time // when the state was entered
+	attempts        int64     // at this state, without a definite answer
+	failures        int64     // the last of them that failed for their code
 	lastError       string
-	steps           int64                  // timeline entries stored
-	entries         []orders.TimelineEntry // and those that are not
-	leaseUntil      time.Time
-	nextAttempt     time.Time // zero: as soon as the lease is free
+	ending          string // the final state that a compensation leads to
+	reviewFrom      string // the state that review was entered from
+	cancelRequested bool
+	reason          string // of a cancellation or refund
+	operationID     string // of the refund under way: the key under which payments knows it
+	operationAmount int64  // 0: all that is left
+	reference       string // by which an operator says that the order was paid
+
+	steps       int64                  // timeline entries stored
+	entries     []orders.TimelineEntry // and those that are not
+	events      int64                  // events stored
+	happened    []string               // types of events that are not
+	leaseUntil  time.Time
+	nextAttempt time.Time // zero: as soon as the lease is free
 }
 
 // newRecord is an order that was received just now, priced as quoted.
@@ -39,7 +51,11 @@ func newRecord(orderID string, req orders.PlaceRequest, quote pricing.Calculatio
 			Payment:       orders.Payment{Captured: money.Of(0, d.Currency), Refunded: money.Of(0, d.Currency)},
 			CorrelationID: correlationID, CreatedAt: now, UpdatedAt: now, Version: 1, Metadata: d.Metadata,
 		},
-		placedBy: req.Key.Caller, token: d.Payment.Token, expected: d.ExpectedTotal, key: req.Key,
+		placedBy: req.Key.Caller, hold: d.Hold, token: d.Payment.Token, capture: d.Payment.Capture, expected: d.ExpectedTotal, key: req.Key,
+		since: now, happened: []string{orders.EventReceived},
+	}
+	if r.capture == "" {
+		r.capture = payments.CaptureAutomatic
 	}
 	if r.order.Metadata == nil {
 		r.order.Metadata = map[string]string{}
@@ -53,6 +69,26 @@ func newRecord(orderID string, req orders.PlaceRequest, quote pricing.Calculatio
 }
 
 const outcomeSucceeded = "succeeded"
+
+// to enters a state, and notes what others will be told of it.
+func (r *record) to(state string, now time.Time) {
+	from := r.order.State
+	if state == from {
+		return
+	}
+	if state == needsReview {
+		r.reviewFrom = from
+	}
+	r.order.State, r.since, r.attempts, r.failures = state, now, 0, 0
+	if event := r.eventOf(from); event != "" {
+		r.happened = append(r.happened, event)
+	}
+}
+
+// startRefund prepares that all that is left is given back, under a key of its own, before the order ends as told.
+func (r *record) startRefund(operationID, ending string) {
+	r.operationID, r.operationAmount, r.ending = operationID, 0, ending
+}
 
 // note adds a step that ended to the timeline.
 func (r *record) note(module string, started, ended time.Time, m move) {
@@ -100,4 +136,7 @@ func (r *record) unexpectedTotal() *fault.Error {
 
 func (r *record) setPayment(p payments.Payment) {
 	r.order.Payment = orders.Payment{ID: p.ID, Status: p.Status, Captured: p.Captured, Refunded: p.Refunded}
+	if p.Action != nil {
+		r.order.Payment.Action = &orders.Action{Type: p.Action.Type, URL: p.Action.URL}
+	}
 }

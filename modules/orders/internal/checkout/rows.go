@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"strings"
 	"time"
 
@@ -17,8 +18,9 @@ import (
 const orderColumns = `o.id, o.status, o.currency, o.customer_email, o.customer_id, o.lines, o.totals, o.payment, o.coupon, o.shipping,
 	o.failure, o.metadata, o.correlation_id, o.created_at, o.updated_at, s.state, s.version`
 
-const sagaColumns = `, o.placed_by, s.ending, s.payment_token, s.expected_total, s.key_caller, s.key_value, s.cancel_requested,
-	s.cancel_reason, s.attempts, s.steps, s.lease_until`
+const sagaColumns = `, o.placed_by, s.since, s.attempts, s.failures, s.ending, s.review_from, s.cancel_requested, s.reason, s.operation_id,
+	s.operation_amount, s.reference, s.hold, s.capture, s.payment_token, s.expected_total, s.key_caller, s.key_value, s.steps, s.events,
+	s.lease_until`
 
 // scanOrder reads orderColumns, and then what else is selected.
 func scanOrder(row interface{ Scan(...any) error }, more ...any) (orders.Order, error) {
@@ -39,51 +41,50 @@ func scanOrder(row interface{ Scan(...any) error }, more ...any) (orders.Order, 
 // load reads an order and its saga. Errors: orders.ErrOrderNotFound.
 func (c *Checkout) load(db *gorm.DB, orderID string) (*record, error) {
 	r := &record{}
-	var lease int64
+	var since, lease int64
 	var err error
 	r.order, err = scanOrder(
 		db.Raw("SELECT "+orderColumns+sagaColumns+" FROM orders o JOIN sagas s ON s.order_id = o.id WHERE o.id = ?", orderID).Row(),
-		&r.placedBy, &r.ending, &r.token, document{&r.expected}, &r.key.Caller, &r.key.Value, &r.cancelRequested,
-		&r.cancelReason, &r.attempts, &r.steps, &lease)
-	r.leaseUntil = store.Time(lease)
+		&r.placedBy, &since, &r.attempts, &r.failures, &r.ending, &r.reviewFrom, &r.cancelRequested, &r.reason, &r.operationID,
+		&r.operationAmount, &r.reference, &r.hold, &r.capture, &r.token, document{&r.expected}, &r.key.Caller, &r.key.Value, &r.steps, &r.events,
+		&lease)
+	r.since, r.leaseUntil = store.Time(since), store.Time(lease)
 	return r, err
 }
 
 // create inserts a new order with its saga.
 func (c *Checkout) create(tx *gorm.DB, r *record) error {
 	o := &r.order
-	o.Status = statusOf(o.State)
-	if final(o.State) {
-		r.token, r.leaseUntil = "", time.Time{}
-	}
+	r.settle()
 	if err := tx.Exec(`INSERT INTO orders (id, status, currency, customer_email, customer_id, lines, totals, payment, coupon, shipping,
 		failure, metadata, placed_by, correlation_id, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		o.ID, o.Status, o.Currency, o.Customer.Email, o.Customer.ID, text(o.Lines), text(o.Totals), text(o.Payment), o.Coupon, text(o.Shipping),
 		text(o.Failure), text(o.Metadata), r.placedBy, o.CorrelationID, store.Micros(o.CreatedAt), store.Micros(o.UpdatedAt)).Error; err != nil {
 		return err
 	}
-	if err := tx.Exec(`INSERT INTO sagas (order_id, state, version, lease_owner, lease_until, next_attempt_at, attempts, last_error, ending,
-		cancel_requested, cancel_reason, payment_token, expected_total, key_caller, key_value, steps)
-		VALUES (?, ?, ?, ?, ?, ?, 0, '', ?, 0, '', ?, ?, ?, ?, ?)`,
-		o.ID, o.State, o.Version, c.owner, store.Micros(r.leaseUntil), c.due(r, o.CreatedAt), r.ending,
-		r.token, text(r.expected), r.key.Caller, r.key.Value, len(r.entries)).Error; err != nil {
+	if err := tx.Exec(`INSERT INTO sagas (order_id, state, since, version, lease_owner, lease_until, next_attempt_at, attempts, failures, last_error,
+		ending, review_from, cancel_requested, reason, operation_id, operation_amount, reference, hold, capture, payment_token, expected_total,
+		key_caller, key_value, steps, events)
+		VALUES (?, ?, ?, ?, ?, ?, ?, 0, 0, '', ?, '', 0, '', '', 0, '', ?, ?, ?, ?, ?, ?, ?, ?)`,
+		o.ID, o.State, store.Micros(r.since), o.Version, c.owner, store.Micros(r.leaseUntil), c.due(r, o.CreatedAt),
+		r.ending, r.hold, r.capture, r.token, text(r.expected), r.key.Caller, r.key.Value, len(r.entries), len(r.happened)).Error; err != nil {
 		return err
 	}
-	return r.appendTimeline(tx)
+	return c.append(tx, r)
 }
 
 // update stores a record under the fence of its version. The caller holds the lease or takes it with this write.
 func (c *Checkout) update(tx *gorm.DB, r *record) error {
 	o := &r.order
-	o.Status, o.UpdatedAt = statusOf(o.State), c.Now()
-	if final(o.State) {
-		r.token, r.leaseUntil = "", time.Time{}
-	}
-	fenced := tx.Exec(`UPDATE sagas SET state = ?, version = version + 1, lease_owner = ?, lease_until = ?, next_attempt_at = ?, attempts = ?,
-		last_error = ?, ending = ?, payment_token = ?, key_caller = ?, key_value = ?, cancel_requested = ?, cancel_reason = ?, steps = ?
+	o.UpdatedAt = c.Now()
+	r.settle()
+	fenced := tx.Exec(`UPDATE sagas SET state = ?, since = ?, version = version + 1, lease_owner = ?, lease_until = ?, next_attempt_at = ?,
+		attempts = ?, failures = ?, last_error = ?, ending = ?, review_from = ?, cancel_requested = ?, reason = ?, operation_id = ?,
+		operation_amount = ?, reference = ?, payment_token = ?, key_caller = ?, key_value = ?, steps = ?, events = ?
 		WHERE order_id = ? AND version = ?`,
-		o.State, c.owner, store.Micros(r.leaseUntil), c.due(r, o.UpdatedAt), r.attempts,
-		r.lastError, r.ending, r.token, r.key.Caller, r.key.Value, r.cancelRequested, r.cancelReason, r.steps+int64(len(r.entries)),
+		o.State, store.Micros(r.since), c.owner, store.Micros(r.leaseUntil), c.due(r, o.UpdatedAt),
+		r.attempts, r.failures, r.lastError, r.ending, r.reviewFrom, r.cancelRequested, r.reason, r.operationID,
+		r.operationAmount, r.reference, r.token, r.key.Caller, r.key.Value, r.steps+int64(len(r.entries)), r.events+int64(len(r.happened)),
 		o.ID, o.Version)
 	if fenced.Error != nil {
 		return fenced.Error
@@ -96,13 +97,32 @@ func (c *Checkout) update(tx *gorm.DB, r *record) error {
 		o.Status, text(o.Lines), text(o.Totals), text(o.Payment), text(o.Failure), store.Micros(o.UpdatedAt), o.ID).Error; err != nil {
 		return err
 	}
-	return r.appendTimeline(tx)
+	return c.append(tx, r)
 }
 
-// due is the next_attempt_at of a record: never for a final one, else when the sweeper may take it.
+// settle makes a record fit its state: an order at an end needs no lease, and no token but where a charge may have to be repeated.
+func (r *record) settle() {
+	r.order.Status = statusOf(&r.order)
+	if resting(r.order.State) {
+		r.leaseUntil = time.Time{}
+		if r.order.State != needsReview {
+			r.token = ""
+		}
+	}
+}
+
+// append inserts the steps and the events that are not stored yet.
+func (c *Checkout) append(tx *gorm.DB, r *record) error {
+	if err := r.appendTimeline(tx); err != nil {
+		return err
+	}
+	return c.appendEvents(tx, r)
+}
+
+// due is the next_attempt_at of a record: never for one that rests, else when the sweeper may take it.
 func (c *Checkout) due(r *record, now time.Time) int64 {
 	switch {
-	case final(r.order.State):
+	case resting(r.order.State):
 		return 0
 	case r.nextAttempt.IsZero():
 		return store.Micros(now)
@@ -131,51 +151,70 @@ func (r *record) appendTimeline(tx *gorm.DB) error {
 	return err
 }
 
-// save makes a record durable and extends its lease; at the end of a saga it also answers the key that waits for it. A wish to
+// save makes a record durable and extends its lease; where a saga comes to rest it also answers the key that waits for it. A wish to
 // cancel that came in the meantime turns the saga here, so that it can't slip in between the decision and its commit.
 func (c *Checkout) save(ctx context.Context, r *record) error {
 	return c.Store.Write(context.WithoutCancel(ctx), func(tx *gorm.DB) error {
-		row := tx.Raw("SELECT cancel_requested, cancel_reason FROM sagas WHERE order_id = ?", r.order.ID).Row()
-		if err := row.Scan(&r.cancelRequested, &r.cancelReason); err != nil {
+		if err := c.seeCancellation(tx, r); err != nil {
 			return err
 		}
-		r.divert()
-		r.leaseUntil, r.nextAttempt, r.lastError = c.Now().Add(c.policy.Lease), time.Time{}, ""
+		now := c.Now()
+		r.leaseUntil, r.nextAttempt, r.lastError = now.Add(c.policy.Lease), time.Time{}, ""
+		if r.order.State == awaitingAction { // nobody need wait with the customer
+			r.leaseUntil, r.nextAttempt = time.Time{}, now.Add(c.backoff(awaitingAction, 1))
+		}
 		if err := c.update(tx, r); err != nil {
 			return err
 		}
-		if !final(r.order.State) {
+		if !resting(r.order.State) {
 			return nil
 		}
 		return store.AnswerClaim(tx, r.key, r.order)
 	})
 }
 
-// divert turns a saga that is to be cancelled, at a decision that is not stored yet.
-func (r *record) divert() {
-	if !r.cancelRequested {
-		return
+// seeCancellation reads whether the order is to be cancelled, which is written without the lease, and turns a saga at a decision
+// that is not stored yet.
+func (c *Checkout) seeCancellation(tx *gorm.DB, r *record) error {
+	if err := tx.Raw("SELECT cancel_requested, reason FROM sagas WHERE order_id = ?", r.order.ID).Row().Scan(&r.cancelRequested, &r.reason); err != nil {
+		return err
 	}
+	if !r.cancelRequested {
+		return nil
+	}
+	to := ""
 	switch r.order.State {
 	case charging:
-		r.order.State, r.ending = releasing, cancelled
-	case completed:
-		r.order.State = refunding
+		r.ending, to = cancelled, releasing
+	case completed, awaitingCapture:
+		r.startRefund(c.NewID("ref"), cancelled)
+		to = refunding
+	case awaitingAction:
+		to = sealing
+	default:
+		return nil
 	}
+	r.happened = nil // of where the saga would have gone
+	r.to(to, c.Now())
+	return nil
 }
 
 // park stores how far the saga came and gives the lease back until the next attempt is due.
 func (c *Checkout) park(ctx context.Context, r *record, wait time.Duration, cause error) error {
-	c.Log.WarnContext(ctx, "a step of an order must be repeated", "order", r.order.ID, "state", r.order.State, "attempts", r.attempts, "error", cause)
+	level := slog.LevelWarn
+	if r.order.State == awaitingAction {
+		level = slog.LevelDebug // customers take their time
+	}
+	c.Log.Log(ctx, level, "a step of an order must be repeated", "order", r.order.ID, "state", r.order.State, "attempts", r.attempts, "error", cause)
 	r.leaseUntil, r.nextAttempt, r.lastError = time.Time{}, c.Now().Add(wait), cause.Error()
 	return c.Store.Write(context.WithoutCancel(ctx), func(tx *gorm.DB) error { return c.update(tx, r) })
 }
 
-// claimLease makes this runner the one that advances an order, and returns it. A final order needs no lease. It returns
+// claimLease makes this runner the one that advances an order, and returns it. An order that rests needs no lease. It returns
 // errOvertaken while another runner holds the lease.
 func (c *Checkout) claimLease(ctx context.Context, orderID string) (r *record, err error) {
 	err = c.Store.Write(ctx, func(tx *gorm.DB) error {
-		if r, err = c.load(tx, orderID); err != nil || final(r.order.State) {
+		if r, err = c.load(tx, orderID); err != nil || resting(r.order.State) {
 			return err
 		}
 		now := c.Now()

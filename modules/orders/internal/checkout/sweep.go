@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"gorm.io/gorm"
+
 	"cutpoint/platform/channel"
 	"cutpoint/platform/store"
 )
@@ -28,6 +30,19 @@ func (c *Checkout) Sweep(ctx context.Context) {
 	}
 }
 
+// Inherit ends the leases of earlier processes, whose runners are dead: nobody else has this store. Without it their orders would wait
+// until the leases are over.
+func (c *Checkout) Inherit(ctx context.Context) error {
+	var left int64
+	err := c.Store.Read(ctx).Raw("SELECT count(*) FROM sagas WHERE next_attempt_at > 0 AND lease_until > 0").Row().Scan(&left)
+	if err != nil || left == 0 {
+		return err
+	}
+	return c.Store.Write(ctx, func(tx *gorm.DB) error {
+		return tx.Exec("UPDATE sagas SET lease_until = 0, version = version + 1 WHERE next_attempt_at > 0 AND lease_until > 0").Error
+	})
+}
+
 // nudge lets the sweeper look at once.
 func (c *Checkout) nudge() {
 	select {
@@ -38,6 +53,10 @@ func (c *Checkout) nudge() {
 
 // sweep runs one batch side by side, and reports whether it was a full one that got somewhere.
 func (c *Checkout) sweep(ctx context.Context) (more bool) {
+	behind, err := c.followPayments(ctx)
+	if err != nil && ctx.Err() == nil {
+		c.Log.WarnContext(ctx, "read the changes of payments", "error", err) // orders also ask by themselves
+	}
 	due, err := c.dueOrders(ctx)
 	if err != nil {
 		c.Log.ErrorContext(ctx, "look for due orders", "error", err)
@@ -48,7 +67,7 @@ func (c *Checkout) sweep(ctx context.Context) (more bool) {
 		runners.Go(func() { c.resume(ctx, orderID) })
 	}
 	runners.Wait()
-	return len(due) == c.policy.SweepBatch && ctx.Err() == nil
+	return (behind || len(due) == c.policy.SweepBatch) && ctx.Err() == nil
 }
 
 func (c *Checkout) dueOrders(ctx context.Context) (due []string, err error) {

@@ -1,18 +1,24 @@
 // Package testgateway is a payment provider for demonstrations and tests: no money, but books like a real one's.
 //
 // It keeps a store of its own, so that what it did survives a crash of whoever asked, and it answers by key: a key that was
-// answered once gets the same answer for ever. What a charge does is said by its token (tokens.go). Money that moved stands in
-// a ledger; a decline moves none and stands in none.
+// answered once gets the same answer for ever, or what has become of it since. What a charge does is said by its token
+// (tokens.go), faults of the line included. Money that moved stands in a ledger; a decline moves none and stands in none. What
+// happens later, without being asked, it tells by signed webhooks (events.go).
+//
+//	charge   pending | requires_action --> succeeded | authorised | declined | cancelled (sealed)
+//
+// books.go holds its store. It is for one process at a time.
 package testgateway
 
 import (
 	"context"
 	"crypto/sha256"
-	"database/sql"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 	"time"
 
 	"gorm.io/gorm"
@@ -20,7 +26,6 @@ import (
 	"cutpoint/modules/payments"
 	"cutpoint/modules/payments/internal/till"
 	"cutpoint/platform/id"
-	"cutpoint/platform/money"
 	"cutpoint/platform/store"
 )
 
@@ -30,12 +35,28 @@ const (
 	Migrations = "testgateway"
 )
 
+// Deps are what a gateway needs. All but Deliver are required.
+type Deps struct {
+	Now     func() time.Time
+	NewID   id.Source
+	Random  io.Reader // for the secret of its webhooks
+	Log     *slog.Logger
+	Deliver Deliver // nil: webhooks wait
+}
+
+// Deliver sends a webhook to whoever wants to know. The names in header are in lower case.
+type Deliver func(ctx context.Context, header map[string]string, body []byte) error
+
 // Gateway implements till.Provider, and payments.TestGateway to look into its books.
 type Gateway struct {
-	store  *store.Store
-	now    func() time.Time
-	newID  id.Source
-	tokens map[string]token
+	store   *store.Store
+	now     func() time.Time
+	newID   id.Source
+	deliver Deliver
+	log     *slog.Logger
+	secret  []byte
+	tokens  map[string]token
+	due     chan struct{} // wakes the worker
 }
 
 var (
@@ -43,127 +64,200 @@ var (
 	_ payments.TestGateway = (*Gateway)(nil)
 )
 
-// New returns a gateway over a store that has the migrations of the test gateway.
-func New(s *store.Store, now func() time.Time, newID id.Source) *Gateway {
-	g := &Gateway{store: s, now: now, newID: newID, tokens: map[string]token{}}
+// Open opens a gateway's books, and makes them if they are not there. Run does what nobody asks for.
+func Open(ctx context.Context, books store.Options, d Deps) (*Gateway, error) {
+	s, err := store.Open(ctx, books)
+	if err != nil {
+		return nil, err
+	}
+	g := &Gateway{
+		store: s, now: d.Now, newID: d.NewID, deliver: d.Deliver, log: d.Log,
+		tokens: map[string]token{}, due: make(chan struct{}, 1),
+	}
 	for _, t := range tokens() {
 		g.tokens[t.name] = t
 	}
-	return g
+	g.due <- struct{}{} // before this process there may have been another
+	if g.secret, err = secretOf(ctx, s, d.Random); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return g, nil
 }
+
+// Close closes the books.
+func (g *Gateway) Close() error { return g.store.Close() }
 
 // Name implements till.Provider.
 func (g *Gateway) Name() string { return Name }
 
+// Capabilities implements till.Provider. The gateway never forgets a key.
+func (g *Gateway) Capabilities() till.Capabilities { return till.Capabilities{} }
+
+// Prepare implements till.Provider. There is nothing to prepare.
+func (g *Gateway) Prepare(context.Context, till.Instruction) (till.Result, error) {
+	return till.Result{State: till.Pending}, nil
+}
+
 // Charge implements till.Provider.
 func (g *Gateway) Charge(ctx context.Context, in till.Instruction) (till.Result, error) {
-	return g.once(ctx, payments.OperationCharge, in, func(*gorm.DB) (till.Result, error) {
-		t, known := g.tokens[in.Token]
-		if !known {
-			t = unknownToken()
-		}
-		if t.decline != (payments.Failure{}) {
-			return declined(g.newID("ch"), t.decline), nil
-		}
-		return till.Result{State: till.Succeeded, Reference: g.newID("ch"), Amount: in.Amount}, nil
-	})
+	return g.charge(ctx, payments.OperationCharge, in)
 }
 
-// Refund implements till.Provider. It gives back what a charge took, and never more.
-func (g *Gateway) Refund(ctx context.Context, in till.Instruction) (till.Result, error) {
-	return g.once(ctx, payments.OperationRefund, in, func(tx *gorm.DB) (till.Result, error) {
-		left, err := unrefunded(tx, in.Charge)
-		switch {
-		case errors.Is(err, sql.ErrNoRows):
-			return declined(g.newID("re"), payments.Failure{Code: "unknown_charge", Message: "There is no such charge."}), nil
+// Authorise implements till.Provider.
+func (g *Gateway) Authorise(ctx context.Context, in till.Instruction) (till.Result, error) {
+	return g.charge(ctx, payments.OperationAuthorise, in)
+}
+
+func (g *Gateway) charge(ctx context.Context, kind string, in till.Instruction) (till.Result, error) {
+	t := g.token(in.Token)
+	if t.line == hangsFirst {
+		switch struck, err := g.strike(ctx, in.Key, "hang", 1); {
 		case err != nil:
-			return till.Result{}, err
-		case left.Currency != in.Amount.Currency, left.Amount < in.Amount.Amount:
-			return declined(g.newID("re"), payments.Failure{Code: "amount_too_large", Message: "The charge has less than this left to refund."}), nil
+			return till.Result{Cause: err}, nil
+		case struck:
+			return hang(ctx), nil
 		}
-		return till.Result{State: till.Succeeded, Reference: g.newID("re"), Amount: in.Amount}, nil
+	}
+	r, fresh, err := g.once(ctx, kind, in, func(tx *gorm.DB, r *request) error {
+		r.begin(t, g.newID("ch"))
+		return g.announceCharge(tx, r, t)
+	})
+	if fresh && (t.webhooks != usual || t.async != "") {
+		g.wake()
+		if t.webhooks == first {
+			g.deliverNow(ctx, in.Key)
+		}
+	}
+	return t.line.answer(ctx, r, fresh, err)
+}
+
+// Capture implements till.Provider. It takes what was authorised, once, and never more.
+func (g *Gateway) Capture(ctx context.Context, in till.Instruction) (till.Result, error) {
+	return g.later(ctx, payments.OperationCapture, in, func(p position, _ token) payments.Failure {
+		switch left := p.authorised - p.voided - p.captured; {
+		case p.captured > 0, left <= 0:
+			return payments.Failure{Code: "nothing_to_capture", Message: "The authorisation was captured or voided before."}
+		case p.currency != in.Amount.Currency, left < in.Amount.Amount:
+			return payments.Failure{Code: "amount_too_large", Message: "This is more than was authorised."}
+		}
+		return payments.Failure{}
 	})
 }
 
-// Lookup implements till.Provider. The gateway knows all keys that it ever took.
-func (g *Gateway) Lookup(ctx context.Context, key string) (till.Result, error) {
-	r, _, err := answered(g.store.Read(ctx), key)
-	switch {
-	case errors.Is(err, sql.ErrNoRows):
-		return till.Result{State: till.NotFound}, nil
-	case err != nil:
-		return till.Result{Cause: err}, nil
+// Void implements till.Provider. It gives free all that was authorised, unless it was captured.
+func (g *Gateway) Void(ctx context.Context, in till.Instruction) (till.Result, error) {
+	return g.later(ctx, payments.OperationVoid, in, func(p position, _ token) payments.Failure {
+		if p.captured > 0 || p.voided > 0 || p.authorised != in.Amount.Amount || p.currency != in.Amount.Currency {
+			return payments.Failure{Code: "nothing_to_void", Message: "The authorisation was captured or voided before, or is of another amount."}
+		}
+		return payments.Failure{}
+	})
+}
+
+// Refund implements till.Provider. It gives back what was captured, and never more.
+func (g *Gateway) Refund(ctx context.Context, in till.Instruction) (till.Result, error) {
+	return g.later(ctx, payments.OperationRefund, in, func(p position, t token) payments.Failure {
+		if p.currency != in.Amount.Currency || p.captured-p.refunded < in.Amount.Amount {
+			return payments.Failure{Code: "amount_too_large", Message: "The charge has less than this left to refund."}
+		}
+		return t.noRefund
+	})
+}
+
+// later carries out what follows a charge, unless refused says why not.
+func (g *Gateway) later(ctx context.Context, kind string, in till.Instruction, refused func(position, token) payments.Failure) (till.Result, error) {
+	var t token
+	r, fresh, err := g.once(ctx, kind, in, func(tx *gorm.DB, r *request) error {
+		p, name, err := positionOf(tx, in.Charge)
+		if err != nil {
+			return err
+		}
+		t = g.token(name)
+		r.reference, r.state, r.moved = g.newID(prefixes()[kind]), till.Succeeded, r.asked
+		if p.currency == "" {
+			r.decline(payments.Failure{Code: "unknown_charge", Message: "There is no such charge."})
+		} else if failure := refused(p, t); failure.Code != "" {
+			r.decline(failure)
+		}
+		return nil
+	})
+	line := good
+	switch kind {
+	case payments.OperationCapture:
+		line = t.capture
+	case payments.OperationRefund:
+		line = t.refund
 	}
-	return r, nil
+	return line.answer(ctx, r, fresh, err)
+}
+
+// prefixes are those of the references of what follows a charge.
+func prefixes() map[string]string {
+	return map[string]string{payments.OperationCapture: "cap", payments.OperationVoid: "void", payments.OperationRefund: "re"}
 }
 
 // errOtherParameters is a programming fault of the caller.
 var errOtherParameters = errors.New("this key was used with other parameters")
 
-// once decides a request, or repeats the answer that its key got. Decision, answer and ledger are one transaction. A store
-// that fails is a provider that can't be reached: nothing is known.
-func (g *Gateway) once(ctx context.Context, kind string, in till.Instruction, decide func(tx *gorm.DB) (till.Result, error)) (till.Result, error) {
+// once decides a request (fresh), or finds what became of it. Decision, answer and ledger are one transaction.
+func (g *Gateway) once(ctx context.Context, kind string, in till.Instruction, decide func(*gorm.DB, *request) error) (r *request, fresh bool, err error) {
 	asked := fingerprint(kind, in)
-	var r till.Result
-	err := g.store.Write(ctx, func(tx *gorm.DB) (err error) {
-		var before string
-		r, before, err = answered(tx, in.Key)
-		switch {
-		case err == nil && before != asked:
-			return fmt.Errorf("%s %s: %w", kind, in.Key, errOtherParameters)
-		case !errors.Is(err, sql.ErrNoRows):
+	err = g.store.Write(ctx, func(tx *gorm.DB) (err error) {
+		if r, err = findRequest(tx, "key = ?", in.Key); err != nil {
 			return err
 		}
-		if r, err = decide(tx); err != nil {
+		if r != nil {
+			if r.fingerprint != asked && r.fingerprint != "" {
+				return fmt.Errorf("%s %s: %w", kind, in.Key, errOtherParameters)
+			}
+			return nil
+		}
+		fresh = true
+		r = &request{
+			key: in.Key, fingerprint: asked, kind: kind, orderID: in.OrderID, token: in.Token, charge: in.Charge, asked: in.Amount,
+			at: g.now(), changed: g.now(),
+		}
+		if err = decide(tx, r); err != nil {
 			return err
 		}
-		return g.remember(tx, kind, in, asked, r)
+		if err = r.insert(tx); err != nil {
+			return err
+		}
+		return g.book(tx, r)
 	})
+	return r, fresh, err
+}
+
+// answer sends an answer down the line. A store that fails is a provider that can't be reached: nothing is known.
+func (l line) answer(ctx context.Context, r *request, fresh bool, err error) (till.Result, error) {
 	switch {
 	case errors.Is(err, errOtherParameters):
 		return till.Result{}, err
 	case err != nil:
 		return till.Result{Cause: fmt.Errorf("%s: %w", Name, err)}, nil
+	case fresh && l == hangs:
+		return hang(ctx), nil
+	case fresh && l == crashes:
+		return till.Result{Cause: errors.New("500 Internal Server Error")}, nil
+	case fresh && l == breaks:
+		return till.Result{Cause: errors.New("connection reset by peer")}, nil
 	}
-	return r, nil
+	return r.result(), nil
 }
 
-// remember stores an answer under its key, and the money that moved with it.
-func (g *Gateway) remember(tx *gorm.DB, kind string, in till.Instruction, asked string, r till.Result) error {
-	at := store.Micros(g.now())
-	err := tx.Exec(`INSERT INTO requests (key, fingerprint, state, reference, amount, currency, code, message, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		in.Key, asked, r.State, r.Reference, r.Amount.Amount, r.Amount.Currency, r.Failure.Code, r.Failure.Message, at).Error
-	if err != nil || r.State != till.Succeeded {
-		return err
-	}
-	return tx.Exec(`INSERT INTO ledger (id, operation, order_id, amount, currency, key, reference, charge, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		g.newID("led"), kind, in.OrderID, r.Amount.Amount, r.Amount.Currency, in.Key, r.Reference, in.Charge, at).Error
+// hang keeps the caller waiting for as long as it waits.
+func hang(ctx context.Context) till.Result {
+	<-ctx.Done()
+	return till.Result{Cause: ctx.Err()}
 }
 
-// answered returns the answer that a key got and the fingerprint of what was asked, or sql.ErrNoRows.
-func answered(db *gorm.DB, key string) (r till.Result, asked string, err error) {
-	err = db.Raw("SELECT fingerprint, state, reference, amount, currency, code, message FROM requests WHERE key = ?", key).Row().
-		Scan(&asked, &r.State, &r.Reference, &r.Amount.Amount, &r.Amount.Currency, &r.Failure.Code, &r.Failure.Message)
-	return r, asked, err
-}
-
-// unrefunded returns what a charge has left, or sql.ErrNoRows.
-func unrefunded(tx *gorm.DB, charge string) (left money.Money, err error) {
-	err = tx.Raw(`SELECT amount - (SELECT COALESCE(SUM(r.amount), 0) FROM ledger r WHERE r.charge = c.reference AND r.charge <> ''), currency
-		FROM ledger c WHERE c.reference = ? AND c.operation = 'charge'`, charge).Row().Scan(&left.Amount, &left.Currency)
-	return left, err
-}
-
-func declined(reference string, why payments.Failure) till.Result {
-	return till.Result{State: till.Declined, Reference: reference, Failure: why}
-}
-
-// fingerprint tells whether a key comes back with the same parameters. The token goes into it, and nowhere else.
+// fingerprint tells whether a key comes back with the same parameters.
 func fingerprint(kind string, in till.Instruction) string {
 	text, _ := json.Marshal(struct {
-		Kind string
-		till.Instruction
-	}{kind, in}) // strings and a number always encode
+		Kind, Key, OrderID string
+		Amount             any
+		Token, Charge      string
+	}{kind, in.Key, in.OrderID, in.Amount, in.Token, in.Charge}) // strings and a number always encode
 	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:])
 }

@@ -1,8 +1,10 @@
 package testgateway
 
 import (
+	"context"
 	"crypto/rand"
 	"fmt"
+	"log/slog"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -16,24 +18,70 @@ import (
 	"cutpoint/platform/store"
 )
 
-func open(t *testing.T, path string) *Gateway {
+// postman takes the webhooks that a gateway delivers, unless it refuses.
+type postman struct {
+	mu      sync.Mutex
+	headers []map[string]string
+	bodies  [][]byte
+	refuse  error
+}
+
+func (p *postman) deliver(_ context.Context, header map[string]string, body []byte) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.refuse != nil {
+		return p.refuse
+	}
+	p.headers, p.bodies = append(p.headers, header), append(p.bodies, body)
+	return nil
+}
+
+// clock is a time that stands still until it is moved.
+type clock struct {
+	mu sync.Mutex
+	at time.Time
+}
+
+func (c *clock) now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.at
+}
+
+func (c *clock) pass(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.at = c.at.Add(d)
+}
+
+// bank is a gateway with its clock and the receiver of its webhooks.
+type bank struct {
+	*Gateway
+	clock *clock
+	post  *postman
+}
+
+func open(t *testing.T, path string) bank {
 	t.Helper()
-	s, err := store.Open(t.Context(), store.Options{Path: path, Migrations: migrations.SQLite(Migrations)})
+	c, post := &clock{at: time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)}, &postman{}
+	g, err := Open(t.Context(), store.Options{Path: path, Migrations: migrations.SQLite(Migrations)}, Deps{
+		Now: c.now, NewID: id.NewSource(c.now, rand.Reader), Random: rand.Reader, Log: slog.New(slog.DiscardHandler), Deliver: post.deliver,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
+		if err := g.Close(); err != nil {
 			t.Error(err)
 		}
 	})
-	return New(s, time.Now, id.NewSource(time.Now, rand.Reader))
+	return bank{g, c, post}
 }
 
-func fresh(t *testing.T) *Gateway { return open(t, filepath.Join(t.TempDir(), "testgateway.db")) }
+func fresh(t *testing.T) bank { return open(t, filepath.Join(t.TempDir(), "testgateway.db")) }
 
 func charge(key string) till.Instruction {
-	return till.Instruction{Key: key, OrderID: "ord_1", Amount: money.Of(2580, "EUR"), Token: "pm_card_visa"}
+	return till.Instruction{Kind: payments.OperationCharge, Key: key, OrderID: "ord_1", Amount: money.Of(2580, "EUR"), Token: "pm_card_visa"}
 }
 
 // must unwraps what may not fail.
@@ -47,7 +95,7 @@ func must(t *testing.T) func(till.Result, error) till.Result {
 	}
 }
 
-func ledger(t *testing.T, g *Gateway, r payments.LedgerRequest) payments.LedgerPage {
+func ledger(t *testing.T, g bank, r payments.LedgerRequest) payments.LedgerPage {
 	t.Helper()
 	page, err := g.Ledger(t.Context(), r)
 	if err != nil {
@@ -122,10 +170,10 @@ func TestKeys(t *testing.T) {
 		if again := must(t)(g.Charge(t.Context(), in)); again != first {
 			t.Errorf("%+v, then %+v", first, again)
 		}
-		if found := must(t)(g.Lookup(t.Context(), "op_1")); found != first {
+		if found := must(t)(g.Lookup(t.Context(), till.Query{Key: "op_1"})); found != first {
 			t.Errorf("%+v, looked up as %+v", first, found)
 		}
-		if found := must(t)(g.Lookup(t.Context(), "op_2")); found.State != till.NotFound {
+		if found := must(t)(g.Lookup(t.Context(), till.Query{Key: "op_2"})); found.State != till.NotFound || !found.Certain {
 			t.Errorf("%+v", found)
 		}
 	})

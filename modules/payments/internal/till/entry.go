@@ -8,11 +8,13 @@ import (
 	"cutpoint/platform/money"
 )
 
-// disputed is the status of an operation whose provider moved something else than it was asked to. Strangers see it as
-// pending, since it is settled for nobody; the till never sends it again.
-const disputed = "disputed"
+// Statuses of an operation that strangers see as pending.
+const (
+	requiresAction = "requires_action" // the customer must act first
+	disputed       = "disputed"        // the provider moved another amount than it was asked to; it is never sent again
+)
 
-// entry is a payment as it is stored. Its operations stand in ops, not in Payment.Operations.
+// entry is a payment as it is stored. Its operations stand in ops, not in Payment.Operations; Reference and Failure are theirs.
 type entry struct {
 	payments.Payment
 	tokenDigest string
@@ -22,68 +24,197 @@ type entry struct {
 // operation is a request to the provider as it is stored.
 type operation struct {
 	payments.Operation
-	reason string
-	moved  money.Money // what the provider says that it moved
+	refundID  string
+	requested int64 // of a refund, as the caller said it
+	reason    string
+	moved     money.Money // what the provider says that it moved
+	failure   payments.Failure
 }
 
-// operation returns the operation of a kind, or nil.
-func (e *entry) operation(kind string) *operation {
+// operation returns an operation by its id.
+func (e *entry) operation(id string) *operation {
+	return e.first(func(op *operation) bool { return op.ID == id })
+}
+
+// charge returns the operation that a payment begins with.
+func (e *entry) charge() *operation {
+	return e.first(func(op *operation) bool { return op.isCharge() })
+}
+
+// kind returns the first operation of a kind, or nil.
+func (e *entry) kind(kind string) *operation {
+	return e.first(func(op *operation) bool { return op.Kind == kind })
+}
+
+// refund returns the operation that a caller's RefundID names, or nil.
+func (e *entry) refund(refundID string) *operation {
+	return e.first(func(op *operation) bool { return op.gives() && op.refundID == refundID })
+}
+
+func (e *entry) first(is func(*operation) bool) *operation {
 	for i := range e.ops {
-		if e.ops[i].Kind == kind {
+		if is(&e.ops[i]) {
 			return &e.ops[i]
 		}
 	}
 	return nil
 }
 
+// isCharge reports whether a payment begins with this operation.
+func (op *operation) isCharge() bool {
+	return op.Kind == payments.OperationCharge || op.Kind == payments.OperationAuthorise
+}
+
+// gives reports whether an operation gives money back, or free.
+func (op *operation) gives() bool {
+	return op.Kind == payments.OperationRefund || op.Kind == payments.OperationVoid
+}
+
+// open reports whether an operation waits for the provider.
+func (op *operation) open() bool {
+	return op.Status == payments.OperationPending || op.Status == requiresAction
+}
+
+// decided reports whether an operator has taken a stand on a disputed charge or capture: only MarkPaid and Refund go on after it.
+func (e *entry) decided() bool {
+	dispute := false
+	for i := range e.ops {
+		switch op := &e.ops[i]; {
+		case op.gives() || op.Kind == payments.OperationMarkPaid:
+			if dispute {
+				return true
+			}
+		case op.Status == disputed:
+			dispute = true
+		}
+	}
+	return false
+}
+
+// waits reports whether an operation still needs the provider. An operator's word ends the wait for a charge and for a capture.
+func (e *entry) waits(op *operation) bool {
+	switch {
+	case !op.open():
+		return false
+	case op.gives():
+		return true
+	default:
+		return e.Captured.Amount == 0
+	}
+}
+
 // shown is what strangers see.
 func (e *entry) shown() payments.Payment {
 	p := e.Payment
 	p.Operations = make([]payments.Operation, len(e.ops))
-	for i, op := range e.ops {
+	var last *operation // to end
+	for i := range e.ops {
+		op := &e.ops[i]
 		p.Operations[i] = op.Operation
-		if op.Status == disputed {
+		if op.isCharge() {
+			p.Reference = op.Reference
+		}
+		if op.Status == disputed || op.Status == requiresAction {
 			p.Operations[i].Status = payments.OperationPending
 		}
+		if op.EndedAt != nil && (last == nil || !op.EndedAt.Before(*last.EndedAt)) {
+			last = op
+		}
 	}
+	p.Failure = last.refusal()
 	return p
 }
 
-// answer is what whoever asked for an operation is told once it needs no provider any more.
-func (e *entry) answer(kind string) (payments.Payment, error) {
-	if op := e.operation(kind); op.Status == disputed {
-		return payments.Payment{}, payments.ErrWrongAmount.About(e.OrderID).
-			Because(fmt.Errorf("%s %s: %v were asked for and %v moved", kind, op.ID, op.Amount, op.moved))
+// refusal is why an operation was declined, or nil.
+func (op *operation) refusal() *payments.Failure {
+	if op == nil || op.Status != payments.OperationDeclined {
+		return nil
 	}
-	return e.shown(), nil
+	failure := op.failure
+	return &failure
 }
 
-// settle applies the provider's definite answer to a pending operation and to the payment. It is pure; see the state machines
-// in the package comment. A refund that is declined leaves the payment captured.
-func (e *entry) settle(kind string, r Result, now time.Time) {
-	op := e.operation(kind)
-	op.Reference = r.Reference
-	e.UpdatedAt = now
-	if kind == payments.OperationCharge {
-		e.Reference = r.Reference
+// answer is what whoever asked for an operation is told once it needs no provider any more.
+func (e *entry) answer(id string) (payments.Payment, error) {
+	op := e.operation(id)
+	if op.Status == disputed && (op.gives() || !e.decided()) {
+		return payments.Payment{}, e.wrongAmount(op)
 	}
-	switch {
-	case r.State == Declined:
-		op.Status, op.EndedAt = payments.OperationDeclined, &now
-		e.Failure = &r.Failure
-		if kind == payments.OperationCharge {
-			e.Status = payments.StatusDeclined
+	p := e.shown()
+	p.Failure = op.refusal()
+	return p, nil
+}
+
+func (e *entry) wrongAmount(op *operation) error {
+	return payments.ErrWrongAmount.About(e.OrderID).
+		Because(fmt.Errorf("%s %s: %v were asked for and %v moved", op.Kind, op.ID, op.Amount, op.moved))
+}
+
+// status is what a provider's answer makes of an operation.
+func (op *operation) status(r Result) string {
+	switch r.State {
+	case Succeeded, Authorised:
+		if r.Amount != op.Amount {
+			return disputed
 		}
-		return
-	case r.Amount != op.Amount:
-		op.Status, op.moved = disputed, r.Amount
-		return
+		return payments.OperationSucceeded
+	case Declined:
+		return payments.OperationDeclined
+	case Cancelled:
+		return payments.OperationCancelled
+	case RequiresAction:
+		return requiresAction
+	default:
+		return payments.OperationPending
 	}
-	op.Status, op.EndedAt, op.moved = payments.OperationSucceeded, &now, r.Amount
-	switch kind {
-	case payments.OperationCharge:
-		e.Status, e.Captured = payments.StatusSucceeded, op.Amount
-	case payments.OperationRefund:
-		e.Status, e.Refunded = payments.StatusRefunded, e.Captured // a refund is of all that was left
+}
+
+// rank orders the statuses of an operation: it only goes to a higher one, whatever is said later or in another order.
+func rank(status string) int {
+	switch status {
+	case payments.OperationSucceeded, disputed:
+		return 3 // money moved: the last word
+	case payments.OperationDeclined, payments.OperationCancelled:
+		return 2
+	case requiresAction:
+		return 1
+	default:
+		return 0
 	}
+}
+
+// learns reports whether an answer says more of an operation than is known.
+func (op *operation) learns(r Result) bool {
+	return rank(op.status(r)) > rank(op.Status) || op.open() && op.Reference == "" && r.Reference != ""
+}
+
+// settle applies a provider's answer to an operation and its payment, and reports whether it said anything new. It is pure;
+// see the state machines in the package comment.
+func (e *entry) settle(id string, r Result, now time.Time) bool {
+	op := e.operation(id)
+	if !op.learns(r) {
+		return false
+	}
+	e.UpdatedAt = now
+	if r.Reference != "" {
+		op.Reference = r.Reference
+	}
+	if next := op.status(r); rank(next) > rank(op.Status) {
+		op.Status, op.failure, op.EndedAt = next, payments.Failure{}, nil
+		switch next {
+		case payments.OperationSucceeded:
+			op.moved, op.EndedAt = r.Amount, &now
+		case disputed:
+			op.moved = r.Amount
+		case payments.OperationDeclined:
+			op.failure, op.EndedAt = r.Failure, &now
+		case payments.OperationCancelled:
+			op.EndedAt = &now
+		case requiresAction:
+			action := r.Action
+			e.Action = &action
+		}
+	}
+	e.derive()
+	return true
 }

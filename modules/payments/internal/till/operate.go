@@ -2,140 +2,162 @@ package till
 
 import (
 	"context"
-	"fmt"
-	"time"
 
 	"gorm.io/gorm"
 
 	"cutpoint/modules/payments"
-	"cutpoint/platform/fault"
-	"cutpoint/platform/money"
 )
 
-// beginCharge is Write 1 of a charge. Of several that begin one order's charge at once, one does (fresh) and the others get
-// what it wrote.
-func (t *Till) beginCharge(ctx context.Context, r payments.ChargeRequest) (e *entry, fresh bool, err error) {
-	now := t.clock()
-	e = &entry{
-		Payment: payments.Payment{
-			ID: t.newID("pay"), OrderID: r.OrderID, Status: payments.StatusPending, Amount: r.Amount,
-			Captured: money.Of(0, r.Amount.Currency), Refunded: money.Of(0, r.Amount.Currency),
-			Provider: t.provider.Name(), Version: 1, CreatedAt: now, UpdatedAt: now,
-		},
-		tokenDigest: digest(r),
-		ops:         []operation{t.newOperation(payments.OperationCharge, r.Amount, now)},
+// operate brings an operation of a payment to its answer. A fresh one was written by this very call and is sent; any other may
+// have been sent before, so the provider is asked first what became of it.
+func (t *Till) operate(caller context.Context, e *entry, id, token string, fresh bool) (payments.Payment, error) {
+	if !e.waits(e.operation(id)) {
+		return e.answer(id)
 	}
-	err = t.store.Write(ctx, func(tx *gorm.DB) error {
-		if fresh, err = insertPayment(tx, e); err != nil || !fresh {
-			return err
-		}
-		_, err := insertOperation(tx, e.ID, &e.ops[0])
-		return err
-	})
-	if err == nil && !fresh {
-		e, err = t.ofOrder(ctx, r.OrderID)
+	ctx, cancel := context.WithTimeout(caller, t.policy.ProviderTimeout)
+	defer cancel()
+	result, err := Result{State: NotFound}, error(nil)
+	if !fresh && e.operation(id).Attempts > 0 {
+		result, err = t.seek(ctx, e, id)
 	}
-	return e, fresh, err
-}
-
-// beginRefund is Write 1 of a refund, as beginCharge is of a charge.
-func (t *Till) beginRefund(ctx context.Context, e *entry, reason string) (_ *entry, fresh bool, err error) {
-	now := t.clock()
-	left := money.Of(e.Captured.Amount-e.Refunded.Amount, e.Captured.Currency)
-	op := t.newOperation(payments.OperationRefund, left, now)
-	op.reason = reason
-	err = t.store.Write(ctx, func(tx *gorm.DB) error {
-		if fresh, err = insertOperation(tx, e.ID, &op); err != nil || !fresh {
-			return err
-		}
-		e.ops = append(e.ops, op)
-		e.UpdatedAt = now
-		return updatePayment(tx, e)
-	})
-	if err == nil && !fresh {
-		e, err = t.ofOrder(ctx, e.OrderID)
+	if err == nil && result.State == NotFound {
+		result, err = t.send(ctx, e, id, token, fresh)
 	}
-	return e, fresh, err
-}
-
-// newOperation returns an operation that was not sent yet. Its own id is the key that the provider sees.
-func (t *Till) newOperation(kind string, amount money.Money, now time.Time) operation {
-	key := t.newID("op")
-	return operation{Operation: payments.Operation{
-		ID: key, Kind: kind, Status: payments.OperationPending, Amount: amount, Key: key, Attempts: 1, StartedAt: now,
-	}}
-}
-
-// operate brings an operation of a payment to its answer. A fresh one was written by this very call; any other was sent
-// before, perhaps, so it counts one more attempt and sends the same key again.
-func (t *Till) operate(ctx context.Context, e *entry, kind, token string, fresh bool) (payments.Payment, error) {
-	if !fresh && e.operation(kind).Status == payments.OperationPending {
-		if err := t.countAttempt(ctx, e, kind); err != nil {
-			return payments.Payment{}, err
-		}
-	}
-	op := e.operation(kind)
-	if op.Status != payments.OperationPending {
-		return e.answer(kind)
-	}
-	result, err := t.ask(ctx, e, op, token)
 	if err != nil {
-		return payments.Payment{}, fault.ErrInternal.About(e.OrderID).Because(fmt.Errorf("%s %s: %w", kind, op.Key, err))
-	}
-	if result.State == Unknown {
-		return payments.Payment{}, payments.ErrUnknownOutcome.About(e.OrderID).Because(result.Cause)
-	}
-	if err := t.record(ctx, e, kind, result); err != nil {
 		return payments.Payment{}, err
 	}
-	return e.answer(kind)
+	return t.conclude(caller, e, id, result)
 }
 
-// countAttempt writes that an operation is sent once more, and takes over what others wrote meanwhile, an answer perhaps.
-func (t *Till) countAttempt(ctx context.Context, e *entry, kind string) error {
+// seek is the look-up ladder. NotFound means that the same key may be sent again: it never arrived, or, if it did, the provider
+// tells it from a new one. What can't be told apart any more is an operator's.
+func (t *Till) seek(ctx context.Context, e *entry, id string) (Result, error) {
+	op := e.operation(id)
+	r, err := t.lookUp(ctx, op)
+	if err != nil || r.Certain {
+		return r, err
+	}
+	switch r.State {
+	case NotFound, Unknown:
+		lifetime := t.provider.Capabilities().KeyLifetime
+		if lifetime <= 0 {
+			lifetime = DefaultKeyLifetime
+		}
+		if !t.now().Before(op.StartedAt.Add(lifetime)) {
+			return r, payments.ErrKeyExpired.About(e.OrderID).Because(r.Cause)
+		}
+	}
+	return r, nil
+}
+
+// send sends an operation under its key, for the first time or again.
+func (t *Till) send(ctx context.Context, e *entry, id, token string, fresh bool) (Result, error) {
+	if !fresh {
+		if !t.breaker.closed() {
+			return Result{}, e.notSent(id, errOpen)
+		}
+		if err := t.countAttempt(ctx, e, id, 1); err != nil {
+			return Result{}, err
+		}
+		if !e.waits(e.operation(id)) { // answered meanwhile
+			return Result{State: Pending}, nil
+		}
+	}
+	op := e.operation(id)
+	if op.isCharge() && op.Reference == "" && t.provider.Capabilities().Prepares {
+		if r, err := t.prepare(ctx, e, op, token); err != nil || r.State != Pending {
+			return t.unsent(ctx, e, id, r, err)
+		}
+	}
+	in := t.instruct(e, op, token)
+	r, err := t.ask(ctx, op.Kind, op, func(ctx context.Context) (Result, error) { return t.carryOut(ctx, in) })
+	return t.unsent(ctx, e, id, r, err)
+}
+
+// prepare lets the provider know of a charge, and stores the reference by which it can be looked up from then on.
+func (t *Till) prepare(ctx context.Context, e *entry, op *operation, token string) (Result, error) {
+	in := t.instruct(e, op, token)
+	r, err := t.ask(ctx, "prepare", op, func(ctx context.Context) (Result, error) { return t.provider.Prepare(ctx, in) })
+	if err != nil || r.State != Pending {
+		return r, err
+	}
+	return r, t.record(ctx, e, op.ID, r, false)
+}
+
+// unsent passes on an answer. If nothing left, the attempt was none, and the operation is again what it was before.
+func (t *Till) unsent(ctx context.Context, e *entry, id string, r Result, err error) (Result, error) {
+	if err != nil || r.State != NotSent {
+		return r, err
+	}
+	if err := t.countAttempt(context.WithoutCancel(ctx), e, id, -1); err != nil {
+		return r, err
+	}
+	if !e.waits(e.operation(id)) {
+		return Result{State: Pending}, nil
+	}
+	return r, e.notSent(id, r.Cause)
+}
+
+// notSent is the answer where nothing left. What may have left earlier is still unknown.
+func (e *entry) notSent(id string, cause error) error {
+	if e.operation(id).Attempts == 0 {
+		return payments.ErrNotSent.About(e.OrderID).Because(cause)
+	}
+	return payments.ErrUnknownOutcome.About(e.OrderID).Because(cause)
+}
+
+// conclude stores a provider's answer and gives the caller's.
+func (t *Till) conclude(caller context.Context, e *entry, id string, r Result) (payments.Payment, error) {
+	if r.State == Unknown {
+		return payments.Payment{}, payments.ErrUnknownOutcome.About(e.OrderID).Because(r.Cause)
+	}
+	if err := t.record(caller, e, id, r, caller.Err() != nil); err != nil {
+		return payments.Payment{}, err
+	}
+	return e.answer(id)
+}
+
+// countAttempt writes how often an operation may have been sent, and takes over what others wrote meanwhile, an answer perhaps.
+func (t *Till) countAttempt(ctx context.Context, e *entry, id string, more int64) error {
 	return t.store.Write(ctx, func(tx *gorm.DB) error {
-		if err := oneMoreAttempt(tx, e.ID, e.operation(kind).ID, t.clock()); err != nil {
+		if err := addAttempts(tx, e.ID, id, more, t.clock()); err != nil {
 			return err
 		}
 		return reload(tx, e)
 	})
 }
 
-// ask sends an operation to the provider. An answer outside the provider's obligations is an error.
-func (t *Till) ask(ctx context.Context, e *entry, op *operation, token string) (r Result, err error) {
-	in := Instruction{Key: op.Key, OrderID: e.OrderID, Amount: op.Amount}
-	switch op.Kind {
-	case payments.OperationCharge:
-		in.Token = token
-		r, err = t.provider.Charge(ctx, in)
-	case payments.OperationRefund:
-		in.Charge = e.Reference
-		r, err = t.provider.Refund(ctx, in)
+// record is Write 2: the provider's answer, if it says anything new. Then e becomes what is stored. It does not end with the
+// request: money moved, and the one thing that must not be lost now is that we know it. unheard says that the caller is gone.
+func (t *Till) record(ctx context.Context, e *entry, id string, r Result, unheard bool) error {
+	if !e.operation(id).learns(r) {
+		return nil
 	}
-	if err != nil {
-		return r, err
-	}
-	switch {
-	case r.State == Unknown, r.State == Succeeded, r.State == Declined && r.Failure.Code != "":
-		return r, nil
-	default:
-		return r, fmt.Errorf("%s answered with the state %q and the code %q", t.provider.Name(), r.State, r.Failure.Code)
-	}
+	return t.store.Write(context.WithoutCancel(ctx), func(tx *gorm.DB) error {
+		_, err := t.advance(tx, e, id, r, unheard)
+		return err
+	})
 }
 
-// record is Write 2: the provider's definite answer, if it is the first one. If it is not, e becomes what is stored. It does
-// not end with the request: money moved, and the one thing that must not be lost now is that we know it.
-func (t *Till) record(ctx context.Context, e *entry, kind string, r Result) error {
-	ctx = context.WithoutCancel(ctx)
-	e.settle(kind, r, t.clock())
-	return t.store.Write(ctx, func(tx *gorm.DB) error {
-		first, err := endOperation(tx, e.operation(kind))
-		if err != nil {
-			return err
+// advance applies an answer to a payment as it is stored, and reports whether it said anything new. e is what the caller has
+// read; where others wrote since, e becomes what they wrote. told leaves a Change, for those who did not ask.
+func (t *Till) advance(tx *gorm.DB, e *entry, id string, r Result, told bool) (bool, error) {
+	now := t.clock()
+	if !e.settle(id, r, now) {
+		return false, nil
+	}
+	current, err := updatePayment(tx, e)
+	if err == nil && !current {
+		if err = reload(tx, e); err != nil || !e.settle(id, r, now) {
+			return false, err
 		}
-		if !first {
-			return reload(tx, e)
-		}
-		return updatePayment(tx, e)
-	})
+		_, err = updatePayment(tx, e)
+	}
+	if err == nil {
+		err = updateOperation(tx, e.operation(id))
+	}
+	if err == nil && told {
+		err = insertChange(tx, e)
+	}
+	return err == nil, err
 }

@@ -2,6 +2,7 @@ package till
 
 import (
 	"context"
+	"time"
 
 	"cutpoint/modules/payments"
 	"cutpoint/platform/money"
@@ -10,10 +11,10 @@ import (
 // Provider moves money. An adapter of one payment service implements it; these are its obligations:
 //
 //   - An instruction's key moves money at most once, however often and by however many callers at once it is sent, and every
-//     answer to it is the same. The key goes to the payment service as it is; an adapter never makes one of its own.
+//     answer to it agrees with the ones before. The key goes to the payment service as it is; an adapter never makes one of its own.
 //   - It sends each instruction once and decides no retries. The till does, with the same key.
-//   - A definite state (Succeeded, Declined) is given only when the payment service said so. A timeout, a broken connection, an
-//     answer that can't be read: all of these are Unknown, with the cause.
+//   - A definite state is given only when the payment service said so. A timeout, a broken connection, an answer that can't be
+//     read: all of these are Unknown, with the cause. NotSent is for what certainly never left: the connection was refused.
 //   - It returns before the context's deadline, if only with Unknown.
 //   - An error is for programming faults: the same key with other parameters, a payment service that does not understand us.
 //     What became of the money is then as unknown as before.
@@ -22,24 +23,60 @@ type Provider interface {
 	// Name is kept with every payment that was made through this provider.
 	Name() string
 
-	// Charge takes the amount from the instrument that the token stands for.
-	Charge(context.Context, Instruction) (Result, error)
+	Capabilities() Capabilities
 
-	// Refund gives back the amount of an earlier charge.
+	// Prepare makes a charge known to the payment service without moving money, so that it can be looked up by reference before
+	// it is confirmed: Pending, with the reference. Asked only of a provider that says so in its capabilities.
+	Prepare(context.Context, Instruction) (Result, error)
+
+	// Charge takes the amount from the instrument that the token stands for. Authorise reserves it there.
+	Charge(context.Context, Instruction) (Result, error)
+	Authorise(context.Context, Instruction) (Result, error)
+
+	// Capture takes what was authorised, Void gives it free, Refund gives back what was taken.
+	Capture(context.Context, Instruction) (Result, error)
+	Void(context.Context, Instruction) (Result, error)
 	Refund(context.Context, Instruction) (Result, error)
 
-	// Lookup tells what became of a key, and moves nothing. NotFound is for a payment service that knows for certain that it
-	// never took the key; one that can't tell is Unknown.
-	Lookup(ctx context.Context, key string) (Result, error)
+	// Seal cancels a charge so that it can't succeed any more, also one that never arrived: Cancelled. One that has ended is
+	// answered as it is.
+	Seal(context.Context, Instruction) (Result, error)
+
+	// Lookup tells what became of an instruction, and moves nothing. Unknown means that it could not be told now.
+	Lookup(context.Context, Query) (Result, error)
+
+	// ParseWebhook reads a message of the payment service. An error means that it is not one, or is too old to be believed.
+	ParseWebhook(header map[string]string, body []byte) (Event, error)
+
+	// List pages through what changed on the payment service's books since a time, oldest first; the first cursor is "".
+	List(ctx context.Context, since time.Time, cursor string) (Listing, error)
 }
+
+// Capabilities are how a payment service differs from others.
+type Capabilities struct {
+	Prepares    bool          // a charge has a reference before it is confirmed
+	KeyLifetime time.Duration // for how long a key is told from a new one; 0: DefaultKeyLifetime
+}
+
+// DefaultKeyLifetime is how long most payment services remember a key.
+const DefaultKeyLifetime = 24 * time.Hour
 
 // Instruction is what a provider is asked to do.
 type Instruction struct {
-	Key     string // makes it safe to repeat
-	OrderID string // for the provider's books
-	Amount  money.Money
-	Token   string // of a charge: the customer's instrument
-	Charge  string // of a refund: the provider's reference of the charge
+	Kind      string // of the operation
+	Key       string // makes it safe to repeat
+	OrderID   string // for the provider's books
+	Amount    money.Money
+	Token     string // of a charge: the customer's instrument; never stored here
+	Reference string // the provider's, where it is known already
+	Charge    string // of what follows a charge: the provider's reference of that
+}
+
+// Query names an instruction by the provider's reference, or by key.
+type Query struct {
+	Kind      string
+	Reference string // "": by key
+	Key       string
 }
 
 // State is what is known of an instruction.
@@ -47,17 +84,54 @@ type State string
 
 // The states.
 const (
-	Unknown   State = "" // money may have moved
-	Succeeded State = "succeeded"
-	Declined  State = "declined"  // nothing moved, and nothing will under this key
-	NotFound  State = "not_found" // of a look-up only: the key was never taken
+	Unknown        State = ""         // money may have moved
+	NotSent        State = "not_sent" // the payment service never heard of it
+	Succeeded      State = "succeeded"
+	Authorised     State = "authorised"      // of an authorisation: it succeeded
+	Declined       State = "declined"        // nothing moved, and nothing will under this key
+	RequiresAction State = "requires_action" // nothing moved, and the customer must act
+	Pending        State = "pending"         // taken on, answered later
+	Cancelled      State = "cancelled"       // sealed: nothing moved, and nothing will under this key
+	NotFound       State = "not_found"       // of a look-up only
 )
 
 // Result is a provider's answer.
 type Result struct {
-	State     State
-	Reference string           // the provider's id
-	Amount    money.Money      // that moved, as the provider says it
-	Failure   payments.Failure // why it was declined; the code is never empty
-	Cause     error            // why nothing is known, for logs
+	State     State            `json:"state"`
+	Reference string           `json:"reference"` // the provider's id
+	Amount    money.Money      `json:"amount"`    // that moved, as the provider says it; at least 1
+	Failure   payments.Failure `json:"failure"`   // why it was declined; the code is never empty
+	Action    payments.Action  `json:"action"`    // what the customer must do
+	Certain   bool             `json:"-"`         // of NotFound: what arrives is seen by look-ups at once, so it never arrived
+	Cause     error            `json:"-"`         // why nothing is known, for logs
+}
+
+// definite reports whether a result is the last word on an instruction.
+func (r Result) definite() bool {
+	switch r.State {
+	case Succeeded, Authorised, Declined, Cancelled:
+		return true
+	}
+	return false
+}
+
+// Fact is what a provider tells by itself of an operation.
+type Fact struct {
+	Kind    string `json:"kind"`
+	Key     string `json:"key"` // "": the provider does not say; then its reference names the operation
+	OrderID string `json:"order_id"`
+	Result  Result `json:"result"`
+}
+
+// Event is a fact that came by webhook. One whose result is Unknown tells nothing that matters here.
+type Event struct {
+	ID   string `json:"id"` // the same for each repetition
+	Type string `json:"type"`
+	Fact
+}
+
+// Listing is a page of a provider's books.
+type Listing struct {
+	Facts []Fact
+	Next  string // "": this was the last page
 }

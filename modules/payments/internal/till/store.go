@@ -3,6 +3,7 @@ package till
 import (
 	"database/sql"
 	"errors"
+	"fmt"
 	"time"
 
 	"gorm.io/gorm"
@@ -13,76 +14,103 @@ import (
 
 // insertPayment stores a new payment, or reports that its order has one already.
 func insertPayment(tx *gorm.DB, e *entry) (fresh bool, err error) {
-	r := tx.Exec(`INSERT INTO payments (id, order_id, status, amount, currency, provider, token_digest, version, created_at, updated_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (order_id) DO NOTHING`,
-		e.ID, e.OrderID, e.Status, e.Amount.Amount, e.Amount.Currency, e.Provider, e.tokenDigest, e.Version,
+	r := tx.Exec(`INSERT INTO payments (id, order_id, status, amount, currency, moved_currency, provider, token_digest, version, created_at, updated_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (order_id) DO NOTHING`,
+		e.ID, e.OrderID, e.Status, e.Amount.Amount, e.Amount.Currency, e.Captured.Currency, e.Provider, e.tokenDigest, e.Version,
 		store.Micros(e.CreatedAt), store.Micros(e.UpdatedAt))
 	return r.RowsAffected == 1, r.Error
 }
 
-// insertOperation stores a new operation, or reports that the payment has one of its kind already.
-func insertOperation(tx *gorm.DB, paymentID string, op *operation) (fresh bool, err error) {
-	r := tx.Exec(`INSERT INTO operations (id, payment_id, kind, status, amount, currency, key, reason, attempts, started_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (payment_id, kind) DO NOTHING`,
-		op.ID, paymentID, op.Kind, op.Status, op.Amount.Amount, op.Amount.Currency, op.Key, op.reason, op.Attempts, store.Micros(op.StartedAt))
-	return r.RowsAffected == 1, r.Error
+// insertOperation stores a new operation.
+func insertOperation(tx *gorm.DB, paymentID string, op *operation) error {
+	return tx.Exec(`INSERT INTO operations (id, payment_id, kind, refund_id, status, amount, currency, requested, key, reason, reference,
+			moved_amount, moved_currency, attempts, started_at, ended_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		op.ID, paymentID, op.Kind, op.refundID, op.Status, op.Amount.Amount, op.Amount.Currency, op.requested, op.Key, op.reason, op.Reference,
+		op.moved.Amount, op.moved.Currency, op.Attempts, store.Micros(op.StartedAt), ended(op)).Error
 }
 
-// oneMoreAttempt counts an attempt of an operation that is still pending.
-func oneMoreAttempt(tx *gorm.DB, paymentID, operationID string, now time.Time) error {
-	r := tx.Exec("UPDATE operations SET attempts = attempts + 1 WHERE id = ? AND status = 'pending'", operationID)
+// addAttempts counts attempts of an operation that waits for the provider.
+func addAttempts(tx *gorm.DB, paymentID, operationID string, more int64, now time.Time) error {
+	r := tx.Exec("UPDATE operations SET attempts = attempts + ? WHERE id = ? AND status IN ('pending', 'requires_action')", more, operationID)
 	if r.Error != nil || r.RowsAffected == 0 {
 		return r.Error
 	}
 	return tx.Exec("UPDATE payments SET version = version + 1, updated_at = ? WHERE id = ?", store.Micros(now), paymentID).Error
 }
 
-// endOperation stores the answer of an operation, or reports that it has one already. Others may have counted attempts
-// meanwhile: op takes over their number.
-func endOperation(tx *gorm.DB, op *operation) (first bool, err error) {
-	var ended int64
-	if op.EndedAt != nil {
-		ended = store.Micros(*op.EndedAt)
-	}
-	err = tx.Raw(`UPDATE operations SET status = ?, reference = ?, moved_amount = ?, moved_currency = ?, ended_at = ?
-		WHERE id = ? AND status = 'pending' RETURNING attempts`,
-		op.Status, op.Reference, op.moved.Amount, op.moved.Currency, ended, op.ID).Row().Scan(&op.Attempts)
-	if errors.Is(err, sql.ErrNoRows) {
-		return false, nil
-	}
-	return err == nil, err
+// updateOperation stores what an answer changes of an operation. The version of its payment is the fence.
+func updateOperation(tx *gorm.DB, op *operation) error {
+	return tx.Exec(`UPDATE operations SET status = ?, reference = ?, moved_amount = ?, moved_currency = ?, failure_code = ?, failure_message = ?,
+		ended_at = ? WHERE id = ?`,
+		op.Status, op.Reference, op.moved.Amount, op.moved.Currency, op.failure.Code, op.failure.Message, ended(op), op.ID).Error
 }
 
-// updatePayment stores what an operation may change of a payment, under a new version, which e takes over.
-func updatePayment(tx *gorm.DB, e *entry) error {
-	var failure payments.Failure
-	if e.Failure != nil {
-		failure = *e.Failure
+func ended(op *operation) int64 {
+	if op.EndedAt == nil {
+		return 0
 	}
-	return tx.Raw(`UPDATE payments SET status = ?, captured = ?, refunded = ?, reference = ?, failure_code = ?, failure_message = ?,
-		updated_at = ?, version = version + 1 WHERE id = ? RETURNING version`,
-		e.Status, e.Captured.Amount, e.Refunded.Amount, e.Reference, failure.Code, failure.Message,
-		store.Micros(e.UpdatedAt), e.ID).Row().Scan(&e.Version)
+	return store.Micros(*op.EndedAt)
+}
+
+// updatePayment stores what operations change of a payment, under a new version, which e takes over; or reports that what is
+// stored is not what e was read from (current is false) and does nothing.
+func updatePayment(tx *gorm.DB, e *entry) (current bool, err error) {
+	var action payments.Action
+	if e.Action != nil {
+		action = *e.Action
+	}
+	r := tx.Exec(`UPDATE payments SET status = ?, authorised = ?, captured = ?, refunded = ?, moved_currency = ?, action_type = ?, action_url = ?,
+		updated_at = ?, version = version + 1 WHERE id = ? AND version = ?`,
+		e.Status, e.Authorised.Amount, e.Captured.Amount, e.Refunded.Amount, e.Captured.Currency, action.Type, action.URL,
+		store.Micros(e.UpdatedAt), e.ID, e.Version)
+	if r.Error != nil || r.RowsAffected == 0 {
+		return false, r.Error
+	}
+	e.Version++
+	return true, nil
 }
 
 // reload makes e what is stored.
 func reload(tx *gorm.DB, e *entry) error {
 	found, err := find(tx, "p.id = ?", e.ID)
+	if err == nil && len(found) != 1 {
+		err = fmt.Errorf("%d payments with the id %s", len(found), e.ID)
+	}
 	if err == nil {
 		*e = *found[0]
 	}
 	return err
 }
 
+// owner returns the payment and the id of the operation that a provider's fact is about, or nil: by key, or where the provider
+// names none by reference.
+func owner(db *gorm.DB, f Fact) (*entry, string, error) {
+	where, args := "key = ?", []any{f.Key}
+	if f.Key == "" {
+		where, args = "reference = ? AND reference <> '' AND kind = ?", []any{f.Result.Reference, f.Kind}
+	}
+	var paymentID, operationID string
+	err := db.Raw("SELECT payment_id, id FROM operations WHERE kind <> 'mark_paid' AND "+where+" LIMIT 1", args...).Row().Scan(&paymentID, &operationID)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return nil, "", nil
+	case err != nil:
+		return nil, "", err
+	}
+	e := &entry{Payment: payments.Payment{ID: paymentID}}
+	return e, operationID, reload(db, e)
+}
+
 // find returns payments, newest first, with their operations. It is one query, since two would not see the same commit. Every
 // payment has an operation, so the join loses none.
 func find(db *gorm.DB, where string, args ...any) ([]*entry, error) {
-	rows, err := db.Raw(`SELECT p.id, p.order_id, p.status, p.amount, p.currency, p.captured, p.refunded, p.provider, p.reference,
-			p.failure_code, p.failure_message, p.token_digest, p.version, p.created_at, p.updated_at,
-			o.id, o.kind, o.status, o.amount, o.currency, o.key, o.reason, o.reference, o.moved_amount, o.moved_currency,
-			o.attempts, o.started_at, o.ended_at
+	rows, err := db.Raw(`SELECT p.id, p.order_id, p.status, p.amount, p.currency, p.authorised, p.captured, p.refunded, p.moved_currency,
+			p.provider, p.action_type, p.action_url, p.token_digest, p.version, p.created_at, p.updated_at,
+			o.id, o.kind, o.refund_id, o.status, o.amount, o.currency, o.requested, o.key, o.reason, o.reference,
+			o.moved_amount, o.moved_currency, o.failure_code, o.failure_message, o.attempts, o.started_at, o.ended_at
 		FROM payments p JOIN operations o ON o.payment_id = p.id
-		WHERE `+where+` ORDER BY p.id DESC, o.started_at, o.kind`, args...).Rows()
+		WHERE `+where+` ORDER BY p.id DESC, o.started_at, o.id`, args...).Rows()
 	if err != nil {
 		return nil, err
 	}
@@ -106,19 +134,19 @@ func find(db *gorm.DB, where string, args ...any) ([]*entry, error) {
 func scan(rows *sql.Rows) (*entry, error) {
 	var e entry
 	var op operation
-	var failure payments.Failure
+	var action payments.Action
 	var created, updated, started, ended int64
-	err := rows.Scan(&e.ID, &e.OrderID, &e.Status, &e.Amount.Amount, &e.Amount.Currency, &e.Captured.Amount, &e.Refunded.Amount,
-		&e.Provider, &e.Reference, &failure.Code, &failure.Message, &e.tokenDigest, &e.Version, &created, &updated,
-		&op.ID, &op.Kind, &op.Status, &op.Amount.Amount, &op.Amount.Currency, &op.Key, &op.reason, &op.Reference,
-		&op.moved.Amount, &op.moved.Currency, &op.Attempts, &started, &ended)
+	err := rows.Scan(&e.ID, &e.OrderID, &e.Status, &e.Amount.Amount, &e.Amount.Currency, &e.Authorised.Amount, &e.Captured.Amount, &e.Refunded.Amount,
+		&e.Captured.Currency, &e.Provider, &action.Type, &action.URL, &e.tokenDigest, &e.Version, &created, &updated,
+		&op.ID, &op.Kind, &op.refundID, &op.Status, &op.Amount.Amount, &op.Amount.Currency, &op.requested, &op.Key, &op.reason, &op.Reference,
+		&op.moved.Amount, &op.moved.Currency, &op.failure.Code, &op.failure.Message, &op.Attempts, &started, &ended)
 	if err != nil {
 		return nil, err
 	}
-	e.Captured.Currency, e.Refunded.Currency = e.Amount.Currency, e.Amount.Currency
+	e.Authorised.Currency, e.Refunded.Currency = e.Captured.Currency, e.Captured.Currency
 	e.CreatedAt, e.UpdatedAt, op.StartedAt = store.Time(created), store.Time(updated), store.Time(started)
-	if failure.Code != "" {
-		e.Failure = &failure
+	if action.Type != "" {
+		e.Action = &action
 	}
 	if ended != 0 {
 		at := store.Time(ended)

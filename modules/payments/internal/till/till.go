@@ -3,43 +3,94 @@
 //
 //	Write 1: the operation, pending ---> provider, same key each time ---> Write 2: the answer
 //
-// No transaction is open while the provider is asked. A crash between the two writes leaves a pending operation with its key:
-// the next repeat sends that key again, so whatever happened the first time happens only once.
+// No transaction is open while the provider is asked. A crash between the two writes leaves a pending operation with its key.
+// Whoever repeats the request climbs the look-up ladder (operate.go): look up by the provider's reference, then by key; found,
+// that is the answer; not found, the same key is sent again, while the provider still knows it from a new one. "Not found" by
+// itself never means "not charged".
 //
-//	operation   pending --> succeeded | declined      the first definite answer wins
-//	               \------> disputed                  another amount moved: an operator's to settle
+// Operations only go forward, whoever brings the news and in whatever order:
 //
-//	payment     pending --> declined
-//	               \------> succeeded --> refunded
+//	operation   pending --> requires_action --> declined | cancelled --> succeeded
+//	                                                                \--> disputed: another amount moved
 //
-// operate.go carries operations out, entry.go holds these two state machines, store.go the SQL. What a provider must keep is
-// said in provider.go.
+// Each arrow may be jumped to from everything left of it. The last one, a success of what counted as over, happens where the
+// provider's own books say so. A payment is what its operations add up to (derive.go), and stores no more than they say:
+//
+//	payment     pending ----> requires_action ----> declined
+//	               |                 |        \---> cancelled: sealed
+//	               |                 v
+//	               |`---------> authorised ------> cancelled: voided
+//	               |                 | capture
+//	               |                 v
+//	               `----------> succeeded -------> refunded
+//
+// A payment whose charge is disputed is pending until an operator decides: MarkPaid accepts what moved, Refund gives it back.
+//
+// charge.go, later.go and seal.go hold what is asked of payments; operate.go, ask.go and breaker.go the way to the provider;
+// entry.go and derive.go the state machines; inbox.go, changes.go, reconcile.go and audit.go what the provider tells by itself
+// and how the books are compared; store.go the SQL. What a provider must keep is said in provider.go.
 package till
 
 import (
 	"context"
-	"crypto/sha256"
 	"database/sql"
-	"encoding/hex"
 	"errors"
+	"log/slog"
 	"time"
-	"unicode/utf8"
 
 	"cutpoint/modules/payments"
+	"cutpoint/platform/failpoint"
 	"cutpoint/platform/fault"
 	"cutpoint/platform/id"
-	"cutpoint/platform/money"
 	"cutpoint/platform/store"
 )
 
-// Bounds of what a stranger may send, and of lists.
 const (
-	maxOrderID   = 64
-	maxToken     = 255
-	maxReason    = 500
 	defaultLimit = 50
 	maxLimit     = 200
 )
+
+// Deps are what a till needs. All but Fail are required.
+type Deps struct {
+	Store    *store.Store // with the migrations of payments
+	Provider Provider
+	Now      func() time.Time
+	NewID    id.Source
+	Log      *slog.Logger
+	Fail     failpoint.Points // passed at "provider.<request>.before" and ".after", around each request to the provider
+}
+
+// Policy is how patient a till is. The zero value takes the defaults.
+type Policy struct {
+	ProviderTimeout time.Duration // for all that one call asks of the provider; less than a call between modules may take. 0: 4 s
+	BreakerAfter    int           // requests in a row without an answer after which it asks no more; 0: 20
+	BreakerFor      time.Duration // until it tries again; 0: 5 s
+	ReconcileEvery  time.Duration // 0: 10 minutes; negative: only when asked
+	ReconcileWindow time.Duration // how far back it then looks; 0: 1 hour
+	Idle            time.Duration // how often workers look for what has become due without anybody waking them; 0: 1 s
+}
+
+func (p Policy) withDefaults() Policy {
+	if p.ProviderTimeout <= 0 {
+		p.ProviderTimeout = 4 * time.Second
+	}
+	if p.BreakerAfter <= 0 {
+		p.BreakerAfter = 20
+	}
+	if p.BreakerFor <= 0 {
+		p.BreakerFor = 5 * time.Second
+	}
+	if p.ReconcileEvery == 0 {
+		p.ReconcileEvery = 10 * time.Minute
+	}
+	if p.Idle <= 0 {
+		p.Idle = time.Second
+	}
+	if p.ReconcileWindow <= 0 {
+		p.ReconcileWindow = time.Hour
+	}
+	return p
+}
 
 // Till implements the payments contract with one provider.
 type Till struct {
@@ -47,64 +98,25 @@ type Till struct {
 	provider Provider
 	now      func() time.Time
 	newID    id.Source
+	log      *slog.Logger
+	fail     failpoint.Points
+	policy   Policy
+	breaker  *breaker
+	arrived  chan struct{} // wakes the worker of the inbox
 }
 
 var _ payments.Service = (*Till)(nil)
 
-// New returns a till over a store that has the migrations of payments.
-func New(s *store.Store, p Provider, now func() time.Time, newID id.Source) *Till {
-	return &Till{store: s, provider: p, now: now, newID: newID}
-}
-
-// Charge implements payments.Service.
-func (t *Till) Charge(ctx context.Context, r payments.ChargeRequest) (payments.Payment, error) {
-	if err := checkCharge(r); err != nil {
-		return payments.Payment{}, err
+// New returns a till. Run does what nobody asks for.
+func New(d Deps, p Policy) *Till {
+	p = p.withDefaults()
+	t := &Till{
+		store: d.Store, provider: d.Provider, now: d.Now, newID: d.NewID, log: d.Log, fail: d.Fail, policy: p,
+		breaker: &breaker{after: p.BreakerAfter, pause: p.BreakerFor, now: d.Now},
+		arrived: make(chan struct{}, 1),
 	}
-	e, err := t.ofOrder(ctx, r.OrderID)
-	if err != nil {
-		return payments.Payment{}, err
-	}
-	fresh := false
-	if e == nil {
-		if e, fresh, err = t.beginCharge(ctx, r); err != nil {
-			return payments.Payment{}, err
-		}
-	}
-	if e.Amount != r.Amount || e.tokenDigest != digest(r) {
-		return payments.Payment{}, payments.ErrOtherRequest.About(r.OrderID)
-	}
-	return t.operate(ctx, e, payments.OperationCharge, r.Token, fresh)
-}
-
-// Refund implements payments.Service.
-func (t *Till) Refund(ctx context.Context, r payments.RefundRequest) (payments.Payment, error) {
-	if err := checkRefund(r); err != nil {
-		return payments.Payment{}, err
-	}
-	e, err := t.ofOrder(ctx, r.OrderID)
-	if err != nil {
-		return payments.Payment{}, err
-	}
-	if e == nil {
-		return payments.Payment{}, payments.ErrNotCharged.About(r.OrderID)
-	}
-	switch e.Status {
-	case payments.StatusDeclined:
-		return e.shown(), nil
-	case payments.StatusPending: // nobody knows yet what there would be to give back
-		if _, err := e.answer(payments.OperationCharge); err != nil {
-			return payments.Payment{}, err
-		}
-		return payments.Payment{}, payments.ErrUnknownOutcome.Saying("the charge is not answered yet; repeat it first").About(r.OrderID)
-	}
-	fresh := false
-	if e.operation(payments.OperationRefund) == nil {
-		if e, fresh, err = t.beginRefund(ctx, e, r.Reason); err != nil {
-			return payments.Payment{}, err
-		}
-	}
-	return t.operate(ctx, e, payments.OperationRefund, "", fresh)
+	t.arrived <- struct{}{} // before this process there may have been another
+	return t
 }
 
 // Payment implements payments.Service.
@@ -121,15 +133,16 @@ func (t *Till) Payment(ctx context.Context, r payments.PaymentRequest) (payments
 
 // Payments implements payments.Service.
 func (t *Till) Payments(ctx context.Context, r payments.PaymentsRequest) (payments.PaymentPage, error) {
-	limit := min(r.Limit, maxLimit)
-	if limit <= 0 {
-		limit = defaultLimit
+	if len(r.OrderIDs) > maxLimit {
+		return payments.PaymentPage{}, fault.ErrInvalid.At("/order_ids", "invalid", "at most 200 orders at once")
 	}
+	limit := pageOf(r.Limit)
 	var found []*entry
 	var err error
 	switch db := t.store.Read(ctx); {
-	case r.OrderID != "":
-		found, err = find(db, "p.order_id = ?", r.OrderID)
+	case len(r.OrderIDs) > 0:
+		limit = maxLimit
+		found, err = find(db, "p.order_id IN ?", r.OrderIDs)
 	case r.Before != "":
 		found, err = find(db, "p.id IN (SELECT id FROM payments WHERE id < ? ORDER BY id DESC LIMIT ?)", r.Before, limit+1)
 	default:
@@ -143,6 +156,14 @@ func (t *Till) Payments(ctx context.Context, r payments.PaymentsRequest) (paymen
 		page.Payments = append(page.Payments, e.shown())
 	}
 	return page, nil
+}
+
+// pageOf is how many rows a page has of which a stranger asked for limit.
+func pageOf(limit int) int {
+	if limit <= 0 {
+		return defaultLimit
+	}
+	return min(limit, maxLimit)
 }
 
 // ofOrder returns an order's payment, or nil. Most orders that ask have none yet, and to learn that takes a third of the time
@@ -165,33 +186,3 @@ func (t *Till) ofOrder(ctx context.Context, orderID string) (*entry, error) {
 
 // clock returns the time as it will be read from the store again.
 func (t *Till) clock() time.Time { return store.Time(store.Micros(t.now())) }
-
-// digest tells whether a repeat brings the same token. The order's id in it keeps the digests of a customer's orders apart.
-func digest(r payments.ChargeRequest) string {
-	sum := sha256.Sum256([]byte(r.OrderID + "\n" + r.Token))
-	return hex.EncodeToString(sum[:])
-}
-
-func checkCharge(r payments.ChargeRequest) error {
-	switch {
-	case r.OrderID == "" || len(r.OrderID) > maxOrderID:
-		return fault.ErrInvalid.At("/order_id", "invalid", "an order id has 1 to 64 bytes")
-	case r.Amount.Amount < 1:
-		return fault.ErrInvalid.At("/amount/amount", "invalid", "an amount is at least 1 minor unit")
-	case money.Check(r.Amount.Currency) != nil:
-		return fault.ErrInvalid.At("/amount/currency", "invalid", "not an ISO 4217 currency code")
-	case r.Token == "" || len(r.Token) > maxToken:
-		return fault.ErrInvalid.At("/token", "invalid", "a token has 1 to 255 bytes")
-	}
-	return nil
-}
-
-func checkRefund(r payments.RefundRequest) error {
-	switch {
-	case r.OrderID == "" || len(r.OrderID) > maxOrderID:
-		return fault.ErrInvalid.At("/order_id", "invalid", "an order id has 1 to 64 bytes")
-	case utf8.RuneCountInString(r.Reason) > maxReason:
-		return fault.ErrInvalid.At("/reason", "invalid", "a reason has at most 500 characters")
-	}
-	return nil
-}

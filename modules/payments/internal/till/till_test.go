@@ -3,7 +3,6 @@ package till
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
@@ -11,112 +10,11 @@ import (
 	"reflect"
 	"sync"
 	"testing"
-	"time"
 
-	"cutpoint/migrations"
 	"cutpoint/modules/payments"
 	"cutpoint/platform/fault"
-	"cutpoint/platform/id"
 	"cutpoint/platform/money"
-	"cutpoint/platform/store"
 )
-
-// scripted is a provider that gives the answers of its script, one a request, and remembers what it was asked.
-type scripted struct {
-	mu     sync.Mutex
-	script []func(Instruction) (Result, error)
-	asked  []Instruction
-}
-
-func (s *scripted) Name() string { return "scripted" }
-
-func (s *scripted) Charge(_ context.Context, in Instruction) (Result, error) { return s.answer(in) }
-
-func (s *scripted) Refund(_ context.Context, in Instruction) (Result, error) { return s.answer(in) }
-
-func (s *scripted) Lookup(context.Context, string) (Result, error) {
-	return Result{}, errors.New("nobody looks up yet")
-}
-
-func (s *scripted) answer(in Instruction) (Result, error) {
-	s.mu.Lock()
-	s.asked = append(s.asked, in)
-	if len(s.script) == 0 {
-		s.mu.Unlock()
-		return Result{}, fmt.Errorf("asked once too often: %+v", in)
-	}
-	next := s.script[0]
-	s.script = s.script[1:]
-	s.mu.Unlock()
-	return next(in)
-}
-
-func succeed(reference string) func(Instruction) (Result, error) {
-	return func(in Instruction) (Result, error) {
-		return Result{State: Succeeded, Reference: reference, Amount: in.Amount}, nil
-	}
-}
-
-func give(r Result) func(Instruction) (Result, error) {
-	return func(Instruction) (Result, error) { return r, nil }
-}
-
-var (
-	silence = give(Result{Cause: errors.New("the line went dead")})
-	refusal = give(Result{State: Declined, Reference: "ch_1", Failure: payments.Failure{Code: "insufficient_funds", Message: "No."}})
-	order   = payments.ChargeRequest{OrderID: "ord_1", Amount: money.Of(2580, "EUR"), Token: "tok_verysecret"}
-)
-
-type fixture struct {
-	*Till
-	path     string
-	provider *scripted
-}
-
-func newTill(t *testing.T, script ...func(Instruction) (Result, error)) fixture {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "payments.db")
-	s, err := store.Open(t.Context(), store.Options{Path: path, Migrations: migrations.SQLite(payments.Module)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	p := &scripted{script: script}
-	return fixture{New(s, p, time.Now, id.NewSource(time.Now, rand.Reader)), path, p}
-}
-
-// charge charges the order and fails the test unless the error is want.
-func (f fixture) charge(t *testing.T, want error) payments.Payment {
-	t.Helper()
-	p, err := f.Charge(t.Context(), order)
-	if !errors.Is(err, want) {
-		t.Fatalf("charge: %v, want %v", err, want)
-	}
-	return p
-}
-
-func (f fixture) refund(t *testing.T, want error) payments.Payment {
-	t.Helper()
-	p, err := f.Refund(t.Context(), payments.RefundRequest{OrderID: order.OrderID, Reason: "cancelled"})
-	if !errors.Is(err, want) {
-		t.Fatalf("refund: %v, want %v", err, want)
-	}
-	return p
-}
-
-// stored is the order's payment as another reader sees it.
-func (f fixture) stored(t *testing.T) payments.Payment {
-	t.Helper()
-	page, err := f.Payments(t.Context(), payments.PaymentsRequest{OrderID: order.OrderID})
-	if err != nil || len(page.Payments) != 1 {
-		t.Fatalf("%+v, %v", page, err)
-	}
-	return page.Payments[0]
-}
 
 func TestCharge(t *testing.T) {
 	t.Run("takes two commits, and a repeat none", func(t *testing.T) {
@@ -150,6 +48,7 @@ func TestCharge(t *testing.T) {
 	})
 	t.Run("an unknown outcome stays pending, and its repeat sends the same key", func(t *testing.T) {
 		f := newTill(t, silence, silence, succeed("ch_1"))
+		f.provider.lookups = []Result{absent, absent}
 		f.charge(t, payments.ErrUnknownOutcome)
 		if p := f.stored(t); p.Status != payments.StatusPending || p.Operations[0].Status != payments.OperationPending || p.Operations[0].EndedAt != nil {
 			t.Errorf("%+v", p)
@@ -172,11 +71,11 @@ func TestCharge(t *testing.T) {
 		}
 	})
 	t.Run("another amount is for an operator, and is not sent again", func(t *testing.T) {
-		for _, moved := range []money.Money{money.Of(2579, "EUR"), money.Of(2580, "USD"), {}} {
+		for _, moved := range []money.Money{money.Of(2579, "EUR"), money.Of(2580, "USD")} {
 			f := newTill(t, give(Result{State: Succeeded, Reference: "ch_1", Amount: moved}))
 			f.charge(t, payments.ErrWrongAmount)
 			f.charge(t, payments.ErrWrongAmount)
-			f.refund(t, payments.ErrWrongAmount)
+			f.seal(t, payments.ErrWrongAmount)
 			p := f.stored(t)
 			if p.Status != payments.StatusPending || p.Operations[0].Status != payments.OperationPending || p.Reference != "ch_1" || len(f.provider.asked) != 1 {
 				t.Errorf("%+v, asked %d times", p, len(f.provider.asked))
@@ -192,7 +91,8 @@ func TestCharge(t *testing.T) {
 		together := func(next func(Instruction) (Result, error)) func(Instruction) (Result, error) {
 			return func(in Instruction) (Result, error) { both.Done(); both.Wait(); return next(in) }
 		}
-		f := newTill(t, together(succeed("ch_1")), together(refusal))
+		f := newTill(t, together(succeed("ch_1")), together(succeed("ch_2")))
+		f.provider.lookups = []Result{absent}
 		answers := make([]payments.Payment, 2)
 		var callers sync.WaitGroup
 		for i := range answers {
@@ -236,8 +136,12 @@ func TestCharge(t *testing.T) {
 			func(Instruction) (Result, error) { return Result{}, errors.New("bad request") },
 			give(Result{State: NotFound}),
 			give(Result{State: Declined}),
+			give(Result{State: RequiresAction}),
+			give(Result{State: Succeeded, Reference: "ch_1"}),
+			give(Result{State: Authorised, Reference: "ch_1", Amount: order.Amount}),
 		} {
 			f := newTill(t, broken, succeed("ch_1"))
+			f.provider.lookups = []Result{absent}
 			f.charge(t, fault.ErrInternal)
 			if p := f.charge(t, nil); p.Status != payments.StatusSucceeded {
 				t.Errorf("%+v", p)
@@ -278,12 +182,13 @@ func TestRefund(t *testing.T) {
 		if a := f.provider.asked; len(a) != 2 || a[1].Charge != "ch_1" || a[1].Amount != order.Amount || a[1].Key == a[0].Key {
 			t.Errorf("asked %+v", a)
 		}
-		if e, err := f.ofOrder(t.Context(), order.OrderID); err != nil || e.operation(payments.OperationRefund).reason != "cancelled" {
+		if e, err := f.ofOrder(t.Context(), order.OrderID); err != nil || e.refund("ref_1").reason != "cancelled" {
 			t.Errorf("%+v, %v", e, err)
 		}
 	})
 	t.Run("an unknown outcome is repeated with the same key", func(t *testing.T) {
 		f := newTill(t, succeed("ch_1"), silence, succeed("re_1"))
+		f.provider.lookups = []Result{absent}
 		f.charge(t, nil)
 		f.refund(t, payments.ErrUnknownOutcome)
 		if p := f.stored(t); p.Status != payments.StatusSucceeded || p.Refunded.Amount != 0 {
@@ -320,11 +225,12 @@ func TestRefund(t *testing.T) {
 			t.Errorf("%+v", p)
 		}
 	})
-	t.Run("another amount is for an operator", func(t *testing.T) {
+	t.Run("another amount is for an operator, and counts as given", func(t *testing.T) {
 		f := newTill(t, succeed("ch_1"), give(Result{State: Succeeded, Reference: "re_1", Amount: money.Of(1, "EUR")}))
 		f.charge(t, nil)
 		f.refund(t, payments.ErrWrongAmount)
 		f.refund(t, payments.ErrWrongAmount)
+		f.give(t, "ref_2", 1, payments.ErrAmountTooLarge)
 		if p := f.stored(t); p.Status != payments.StatusSucceeded || p.Refunded.Amount != 0 || len(f.provider.asked) != 2 {
 			t.Errorf("%+v", p)
 		}
@@ -334,19 +240,23 @@ func TestRefund(t *testing.T) {
 // TestBegin plays the races between a read and the first write, in which two callers both saw nothing.
 func TestBegin(t *testing.T) {
 	f := newTill(t, succeed("ch_1"), succeed("re_1"))
-	first, fresh, err := f.beginCharge(t.Context(), order)
+	begin := func() (*entry, bool, error) {
+		return f.beginPayment(t.Context(), f.newPayment(order.OrderID, payments.OperationCharge, order.Amount, digest(order)))
+	}
+	first, fresh, err := begin()
 	if err != nil || !fresh {
 		t.Fatalf("%v, %v", fresh, err)
 	}
 	t.Run("who begins a charge second gets the first one's operation", func(t *testing.T) {
-		second, fresh, err := f.beginCharge(t.Context(), order)
+		second, fresh, err := begin()
 		if err != nil || fresh || !reflect.DeepEqual(first, second) {
 			t.Errorf("%+v, %v, %v, want %+v", second, fresh, err, first)
 		}
 	})
 	t.Run("who counts an attempt too late takes over the answer", func(t *testing.T) {
+		f.provider.lookups = []Result{absent}
 		charged := f.charge(t, nil)
-		if err := f.countAttempt(t.Context(), first, payments.OperationCharge); err != nil || !reflect.DeepEqual(first.shown(), charged) {
+		if err := f.countAttempt(t.Context(), first, first.charge().ID, 1); err != nil || !reflect.DeepEqual(first.shown(), charged) {
 			t.Errorf("%+v, %v, want %+v", first.shown(), err, charged)
 		}
 	})
@@ -356,9 +266,11 @@ func TestBegin(t *testing.T) {
 			t.Fatal(err)
 		}
 		refunded := f.refund(t, nil)
-		second, fresh, err := f.beginRefund(t.Context(), late, "cancelled")
-		if err != nil || fresh || !reflect.DeepEqual(second.shown(), refunded) {
-			t.Errorf("%+v, %v, %v, want %+v", second, fresh, err, refunded)
+		op, fresh, err := f.begin(t.Context(), late, func(e *entry) (*operation, error) {
+			return e.planRefund(payments.RefundRequest{OrderID: order.OrderID, RefundID: "ref_1"})
+		})
+		if err != nil || fresh || op.ID != refunded.Operations[1].ID || !reflect.DeepEqual(late.shown(), refunded) {
+			t.Errorf("%+v, %v, %v, want %+v", op, fresh, err, refunded)
 		}
 	})
 }
@@ -401,7 +313,7 @@ func TestPayments(t *testing.T) {
 	if _, err := f.Payment(t.Context(), payments.PaymentRequest{ID: "pay_none"}); !errors.Is(err, payments.ErrPaymentNotFound) {
 		t.Error(err)
 	}
-	if page, err := f.Payments(t.Context(), payments.PaymentsRequest{OrderID: "ord_none"}); err != nil || page.Payments == nil || len(page.Payments) != 0 {
+	if page, err := f.Payments(t.Context(), payments.PaymentsRequest{OrderIDs: []string{"ord_none"}}); err != nil || page.Payments == nil || len(page.Payments) != 0 {
 		t.Errorf("%+v, %v", page, err)
 	}
 }

@@ -1,0 +1,67 @@
+package checkout
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+
+	"gorm.io/gorm"
+
+	"cutpoint/modules/orders"
+	"cutpoint/modules/payments"
+	"cutpoint/platform/store"
+)
+
+// changesPage is how many changes of payments are taken up in one commit.
+const changesPage = 100
+
+// followPayments reads what payments learned by itself: the result of a charge that came late, or by a webhook. Waiting orders
+// become due; money on a dead order starts its way back. The place in the feed is kept in the commit of what was made of it, so that
+// each change is taken up once. It reports whether there is more.
+func (c *Checkout) followPayments(ctx context.Context) (more bool, err error) {
+	var after int64
+	err = c.Store.Read(ctx).Raw("SELECT position FROM cursors WHERE feed = ?", payments.Module).Row().Scan(&after)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return false, err
+	}
+	page, err := c.Payments.Changes(ctx, payments.ChangesRequest{After: after, Limit: changesPage})
+	if err != nil || len(page.Changes) == 0 {
+		return false, err
+	}
+	err = c.Store.Write(ctx, func(tx *gorm.DB) error {
+		for _, change := range page.Changes {
+			if err := c.takeUp(tx, change); err != nil {
+				return err
+			}
+			after = change.Sequence
+		}
+		return tx.Exec("INSERT INTO cursors (feed, position) VALUES (?, ?) ON CONFLICT (feed) DO UPDATE SET position = excluded.position",
+			payments.Module, after).Error
+	})
+	return page.More, err
+}
+
+// takeUp does what a change of its payment means for an order. It needs no lease: an order that is under way is only made due.
+func (c *Checkout) takeUp(tx *gorm.DB, change payments.Change) error {
+	r, err := c.load(tx, change.OrderID)
+	if errors.Is(err, orders.ErrOrderNotFound) {
+		return nil // an audit finds a payment without an order
+	} else if err != nil {
+		return err
+	}
+	took := change.Status == payments.StatusSucceeded || change.Status == payments.StatusAuthorised
+	switch state := r.order.State; {
+	case !resting(state):
+		return tx.Exec("UPDATE sagas SET next_attempt_at = min(next_attempt_at, ?) WHERE order_id = ?", store.Micros(c.Now()), r.order.ID).Error
+	case dead(state) && took: // a fact, though late: the order stays dead, the money goes back
+		r.startRefund(c.NewID("ref"), state)
+		r.to(refunding, c.Now())
+	case state == needsReview && r.order.Failure != nil && r.order.Failure.Code == payments.ErrKeyExpired.Code: // the answer came after all
+		r.order.Failure = nil
+		r.to(r.reviewFrom, c.Now())
+	default:
+		return nil
+	}
+	r.nextAttempt = c.Now()
+	return c.update(tx, r)
+}

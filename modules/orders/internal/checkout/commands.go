@@ -1,0 +1,116 @@
+package checkout
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"gorm.io/gorm"
+
+	"cutpoint/modules/orders"
+	"cutpoint/platform/fault"
+	"cutpoint/platform/idempotency"
+	"cutpoint/platform/money"
+	"cutpoint/platform/store"
+)
+
+// Capture implements orders.Service.
+func (c *Checkout) Capture(ctx context.Context, req orders.CaptureRequest) (orders.Placement, error) {
+	return c.command(ctx, req.Key, req.ID, func(_ *gorm.DB, r *record) (bool, error) {
+		switch {
+		case r.order.State == awaitingCapture:
+			r.to(capturing, c.Now())
+			return true, nil
+		case !resting(r.order.State):
+			return false, orders.ErrBusy.About(r.order.ID)
+		}
+		return false, orders.ErrNotCapturable.About(r.order.ID)
+	})
+}
+
+// Refund implements orders.Service.
+func (c *Checkout) Refund(ctx context.Context, req orders.RefundRequest) (orders.Placement, error) {
+	return c.command(ctx, req.Key, req.ID, func(_ *gorm.DB, r *record) (bool, error) {
+		switch {
+		case !resting(r.order.State):
+			return false, orders.ErrBusy.About(r.order.ID)
+		case r.order.State != completed:
+			return false, orders.ErrNotRefundable.About(r.order.ID)
+		}
+		amount, err := refundable(r.order.Payment, req.Amount)
+		if err != nil {
+			return false, fault.From(err).About(r.order.ID)
+		}
+		r.operationID, r.operationAmount, r.reason = c.NewID("ref"), amount, req.Reason
+		r.to(refundingPart, c.Now())
+		return true, nil
+	})
+}
+
+// refundable is how much of a payment is to be given back: what was asked for, or all that is left.
+func refundable(p orders.Payment, asked *money.Money) (int64, error) {
+	left := p.Captured.Amount - p.Refunded.Amount
+	switch {
+	case left <= 0:
+		return 0, orders.ErrNotRefundable.Saying("nothing is left to refund of this order")
+	case asked == nil:
+		return left, nil
+	case asked.Currency != p.Captured.Currency:
+		return 0, fault.ErrInvalid.At("/amount/currency", fault.ErrInvalid.Code, "differs from the currency of the order")
+	case asked.Amount < 1:
+		return 0, fault.ErrInvalid.At("/amount/amount", fault.ErrInvalid.Code, "an amount is at least 1 minor unit")
+	case asked.Amount > left:
+		return 0, orders.ErrRefundAmount.Saying("%v is more than the %v that are left of what was captured", *asked, money.Of(left, asked.Currency))
+	}
+	return asked.Amount, nil
+}
+
+// command makes an order that rests a saga again. start decides whether it may, and changes the record; the change, the lease and
+// the key are one commit, after which the command is under way whatever happens to its runner. A start that only left word for the
+// runner of an order that is under way reports false.
+func (c *Checkout) command(ctx context.Context, key idempotency.Key, orderID string, start func(*gorm.DB, *record) (bool, error)) (orders.Placement, error) {
+	if claim, err := store.FindClaim(c.Store.Read(ctx), key, c.Now()); err != nil || claim != nil {
+		return c.repeat(ctx, claim, err)
+	}
+	var r *record
+	var claim *store.Claim
+	var started bool
+	err := c.Store.Write(ctx, func(tx *gorm.DB) (err error) {
+		if claim, err = store.FindClaim(tx, key, c.Now()); err != nil || claim != nil {
+			return err
+		}
+		if r, err = c.load(tx, orderID); err != nil {
+			return err
+		}
+		if started, err = start(tx, r); err != nil {
+			return err
+		}
+		if started {
+			r.key, r.leaseUntil, r.nextAttempt = key, c.Now().Add(c.policy.Lease), time.Time{}
+			err = c.update(tx, r)
+		}
+		if err != nil {
+			return err
+		}
+		return store.SaveClaim(tx, key, orderID, nil, c.Now())
+	})
+	if err != nil || claim != nil {
+		return c.repeat(ctx, claim, err)
+	}
+	if !started {
+		return c.takeOver(ctx, orderID)
+	}
+	return orders.Placement{Order: c.finish(ctx, r)}, nil
+}
+
+// takeOver runs an order that is under way, unless somebody does already.
+func (c *Checkout) takeOver(ctx context.Context, orderID string) (orders.Placement, error) {
+	r, err := c.claimLease(ctx, orderID)
+	if errors.Is(err, errOvertaken) {
+		o, err := c.Order(ctx, orders.OrderRequest{ID: orderID})
+		return orders.Placement{Order: o}, err
+	} else if err != nil {
+		return orders.Placement{}, err
+	}
+	return orders.Placement{Order: c.finish(ctx, r)}, nil
+}

@@ -1,0 +1,196 @@
+package till
+
+import (
+	"context"
+
+	"gorm.io/gorm"
+
+	"cutpoint/modules/payments"
+	"cutpoint/platform/money"
+)
+
+// plan finds the operation that a request is about: one that exists, a new one (without an id), or nil where there is nothing
+// to do. It is pure. It runs once on what was read, and again in the transaction that writes a new operation.
+type plan func(*entry) (*operation, error)
+
+// Capture implements payments.Service.
+func (t *Till) Capture(ctx context.Context, r payments.CaptureRequest) (payments.Payment, error) {
+	if err := checkOrder(r.OrderID); err != nil {
+		return payments.Payment{}, err
+	}
+	return t.follow(ctx, r.OrderID, (*entry).planCapture)
+}
+
+// Refund implements payments.Service.
+func (t *Till) Refund(ctx context.Context, r payments.RefundRequest) (payments.Payment, error) {
+	if err := checkRefund(r); err != nil {
+		return payments.Payment{}, err
+	}
+	return t.follow(ctx, r.OrderID, func(e *entry) (*operation, error) { return e.planRefund(r) })
+}
+
+// follow carries out what follows a charge.
+func (t *Till) follow(ctx context.Context, orderID string, plan plan) (payments.Payment, error) {
+	e, err := t.ofOrder(ctx, orderID)
+	if err != nil {
+		return payments.Payment{}, err
+	}
+	if e == nil {
+		return payments.Payment{}, payments.ErrNotCharged.About(orderID)
+	}
+	op, err := plan(e)
+	fresh := false
+	if err == nil && op != nil && op.ID == "" {
+		if !t.breaker.closed() {
+			return payments.Payment{}, payments.ErrNotSent.About(orderID).Because(errOpen)
+		}
+		op, fresh, err = t.begin(ctx, e, plan)
+	}
+	switch {
+	case err != nil:
+		return payments.Payment{}, err
+	case op == nil:
+		return e.shown(), nil
+	}
+	return t.operate(ctx, e, op.ID, "", fresh)
+}
+
+// begin is Write 1 of what follows a charge. Whether there is enough left is decided here, where no other request is between
+// the look and the write. e becomes what is stored.
+func (t *Till) begin(ctx context.Context, e *entry, plan plan) (op *operation, fresh bool, err error) {
+	err = t.store.Write(ctx, func(tx *gorm.DB) error {
+		if err := reload(tx, e); err != nil {
+			return err
+		}
+		var planned error
+		if op, planned = plan(e); planned != nil || op == nil || op.ID != "" {
+			return planned
+		}
+		fresh = true
+		begun := t.newOperation(op.Kind, op.Amount, t.clock())
+		begun.refundID, begun.requested, begun.reason = op.refundID, op.requested, op.reason
+		op, err = &begun, t.add(tx, e, begun)
+		return err
+	})
+	return op, fresh, err
+}
+
+// add stores a further operation of a payment. e is what the transaction has read.
+func (t *Till) add(tx *gorm.DB, e *entry, op operation) error {
+	e.ops = append(e.ops, op)
+	e.UpdatedAt = t.clock()
+	e.derive()
+	if err := insertOperation(tx, e.ID, &op); err != nil {
+		return err
+	}
+	_, err := updatePayment(tx, e)
+	return err
+}
+
+func (e *entry) planCapture() (*operation, error) {
+	op, charge := e.kind(payments.OperationCapture), e.charge()
+	switch {
+	case op != nil:
+		return op, nil
+	case e.kind(payments.OperationMarkPaid) != nil:
+		return nil, nil
+	case charge.Status == disputed && !e.decided():
+		return nil, e.wrongAmount(charge)
+	case e.Status == payments.StatusPending:
+		return nil, e.unanswered()
+	case e.Status == payments.StatusAuthorised && e.void() == nil:
+		return &operation{Operation: payments.Operation{Kind: payments.OperationCapture, Amount: e.Authorised}}, nil
+	}
+	return nil, payments.ErrNotAuthorised.About(e.OrderID)
+}
+
+// planRefund gives back what was captured, or free what was authorised. Of a disputed charge that is what the provider says
+// that it moved: an operator has decided so.
+func (e *entry) planRefund(r payments.RefundRequest) (*operation, error) {
+	if op := e.refund(r.RefundID); op != nil {
+		if op.requested != r.Amount {
+			return nil, payments.ErrOtherRequest.Saying("this refund was started with another amount").About(e.OrderID)
+		}
+		return op, nil
+	}
+	f := e.figures(true)
+	op := &operation{refundID: r.RefundID, requested: r.Amount, reason: r.Reason}
+	switch {
+	case f.captured > 0:
+		left := e.refundable(f)
+		if r.Amount > max(left, 0) {
+			return nil, payments.ErrAmountTooLarge.About(e.OrderID)
+		}
+		if r.Amount > 0 {
+			left = r.Amount
+		}
+		if left <= 0 {
+			return nil, nil
+		}
+		op.Kind, op.Amount = payments.OperationRefund, money.Of(left, f.currency)
+		return op, nil
+	case f.authorised > 0:
+		return e.planVoid(op, f)
+	case e.Status == payments.StatusDeclined || e.Status == payments.StatusCancelled:
+		return nil, nil
+	}
+	return nil, e.unanswered() // nobody knows yet what there would be to give back
+}
+
+// planVoid gives free all that was authorised. One void is enough for all who ask, unless it was declined.
+func (e *entry) planVoid(op *operation, f figures) (*operation, error) {
+	if capture := e.kind(payments.OperationCapture); capture != nil && capture.open() {
+		return nil, e.unanswered()
+	}
+	if op.requested > f.authorised {
+		return nil, payments.ErrAmountTooLarge.About(e.OrderID)
+	}
+	if running := e.void(); running != nil {
+		return running, nil
+	}
+	op.Kind, op.Amount = payments.OperationVoid, money.Of(f.authorised, f.currency)
+	return op, nil
+}
+
+// void returns the void that was begun and not declined, or nil.
+func (e *entry) void() *operation {
+	return e.first(func(op *operation) bool {
+		return op.Kind == payments.OperationVoid && op.Status != payments.OperationDeclined
+	})
+}
+
+func (e *entry) unanswered() error {
+	return payments.ErrUnknownOutcome.Saying("the charge or capture is not answered yet; repeat it first").About(e.OrderID)
+}
+
+// MarkPaid implements payments.Service. The provider is not asked: its word is what the operator's replaces.
+func (t *Till) MarkPaid(ctx context.Context, r payments.MarkPaidRequest) (payments.Payment, error) {
+	if err := checkMarkPaid(r); err != nil {
+		return payments.Payment{}, err
+	}
+	e, err := t.ofOrder(ctx, r.OrderID)
+	if err != nil {
+		return payments.Payment{}, err
+	}
+	if e == nil {
+		return payments.Payment{}, payments.ErrNotCharged.About(r.OrderID)
+	}
+	err = t.store.Write(ctx, func(tx *gorm.DB) error {
+		if err := reload(tx, e); err != nil {
+			return err
+		}
+		switch e.Status {
+		case payments.StatusSucceeded, payments.StatusRefunded: // by the provider's word, or by an operator's
+			return nil
+		case payments.StatusDeclined, payments.StatusCancelled:
+			return payments.ErrNotCharged.About(r.OrderID)
+		}
+		op := t.newOperation(payments.OperationMarkPaid, e.Amount, t.clock())
+		op.Status, op.Reference, op.Attempts, op.moved, op.EndedAt = payments.OperationSucceeded, r.Reference, 0, op.Amount, &op.StartedAt
+		return t.add(tx, e, op)
+	})
+	if err != nil {
+		return payments.Payment{}, err
+	}
+	return e.shown(), nil
+}

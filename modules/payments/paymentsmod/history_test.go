@@ -1,0 +1,46 @@
+package paymentsmod_test
+
+import (
+	"io/fs"
+	"strings"
+	"testing"
+
+	"gorm.io/gorm"
+
+	"cutpoint/platform/store"
+)
+
+// migrationsOf is the part of a history whose files begin with a number.
+type migrationsOf struct {
+	fs.FS
+	number string
+}
+
+// ReadDir implements fs.ReadDirFS.
+func (m migrationsOf) ReadDir(name string) (kept []fs.DirEntry, err error) {
+	all, err := fs.ReadDir(m.FS, name)
+	for _, e := range all {
+		if strings.HasPrefix(e.Name(), m.number) {
+			kept = append(kept, e)
+		}
+	}
+	return kept, err
+}
+
+// Glob implements fs.GlobFS.
+func (m migrationsOf) Glob(pattern string) (kept []string, err error) {
+	all, err := fs.Glob(m.FS, pattern)
+	for _, name := range all {
+		if strings.HasPrefix(name, m.number) {
+			kept = append(kept, name)
+		}
+	}
+	return kept, err
+}
+
+func exec(t *testing.T, s *store.Store, sql string) {
+	t.Helper()
+	if err := s.Write(t.Context(), func(tx *gorm.DB) error { return tx.Exec(sql).Error }); err != nil {
+		t.Fatal(err)
+	}
+}
