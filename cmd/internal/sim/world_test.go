@@ -1,0 +1,212 @@
+package sim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash"
+	"hash/fnv"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"cutpoint/cmd/internal/shop"
+	"cutpoint/platform/channel"
+)
+
+// world is a shop and what happens to it.
+type world struct {
+	t    *testing.T
+	dice *rand.Rand // what people do, and when
+	dir  string
+	shop *shop.Shop
+	shop.Contracts
+	lives uint64 // how often the shop was opened
+
+	mu     sync.Mutex // of what follows, which the shop's own goroutines reach
+	faults *rand.Rand
+	calm   bool    // no more faults
+	dead   bool    // the process has died
+	fuse   int     // points until it dies
+	disk   float64 // how often a commit fails
+	trace  hash.Hash64
+	tell   bool // write the history down
+
+	model
+}
+
+const reconcileEvery = 4*time.Minute + 11*time.Microsecond
+
+var (
+	errDead = errors.New("the process is dead")
+	errDisk = errors.New("the disk is full")
+)
+
+func newWorld(t *testing.T, seed uint64, tell bool) *world {
+	w := &world{
+		t: t, dice: rand.New(rand.NewPCG(seed, 1)), faults: rand.New(rand.NewPCG(seed, 2)), dir: t.TempDir(), trace: fnv.New64a(), tell: tell,
+		calm: true, model: newModel(),
+	}
+	copyFiles(t, template(t), w.dir)
+	w.open()
+	w.stockUp()
+	w.disk = 0.05 * w.faults.Float64()
+	w.light()
+	w.calm = false
+	return w
+}
+
+// light sets the point at which this life ends, if it does.
+func (w *world) light() { w.fuse = w.faults.IntN(150) }
+
+// open starts the shop on what is on its disk.
+func (w *world) open() {
+	w.t.Helper()
+	w.lives++
+	life := rand.New(rand.NewPCG(w.dice.Uint64(), w.lives))
+	var entropy [32]byte
+	for i := range entropy {
+		entropy[i] = byte(life.Uint32())
+	}
+	s, err := shop.Open(w.t.Context(), shop.Config{
+		Data: w.dir, Version: "sim", Log: slog.New(slog.DiscardHandler), Workers: 4, CallTimeout: 2 * time.Second, OrderPatience: 3 * time.Second,
+		Random: rand.NewChaCha8(entropy), Dice: life.Float64, Fail: w.pass,
+		// Everything that runs by itself has a period of its own, so that no two things happen at the same instant.
+		Checkout: shop.CheckoutPolicy{
+			SweepEvery: 5*time.Second + 3*time.Microsecond, SweepBatch: 1, ActionLimit: 10 * time.Minute, UnknownLimit: 10 * time.Minute,
+			LookupMax: 30 * time.Second, BackoffMax: 20 * time.Second,
+		},
+		Payments:    shop.PaymentsPolicy{ProviderTimeout: 1500*time.Millisecond + 7*time.Microsecond, ReconcileEvery: reconcileEvery, Idle: 10*time.Second + 17*time.Microsecond},
+		Webhooks:    shop.WebhooksPolicy{CollectEvery: time.Hour, DispatchEvery: time.Hour + time.Microsecond, CleanEvery: 24 * time.Hour},
+		ExpireHolds: time.Hour + 13*time.Microsecond,
+		Layer:       func(l channel.Layer) channel.Layer { return newWire(l, life, w.isCalm) },
+	})
+	if err != nil {
+		w.t.Fatalf("open the shop: %v", err)
+	}
+	w.shop, w.Contracts = s, s.Contracts()
+}
+
+func (w *world) isCalm() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.calm
+}
+
+// pass is called at every point around a commit or a request to the provider.
+func (w *world) pass(point string) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.note("%s", point)
+	switch {
+	case w.dead:
+		return errDead
+	case w.calm:
+		return nil
+	}
+	if w.fuse--; w.fuse == 0 {
+		w.note("the process dies")
+		w.dead = true
+		return errDead
+	}
+	if strings.HasSuffix(point, ".commit.before") && w.faults.Float64() < w.disk {
+		w.note("the disk is full")
+		return errDisk
+	}
+	return nil
+}
+
+// note adds a line to the history, whose digest tells whether two runs of a seed were one; the caller holds the lock.
+func (w *world) note(format string, args ...any) {
+	line := time.Now().Format("15:04:05.000000 ") + fmt.Sprintf(format, args...)
+	_, _ = w.trace.Write([]byte(line))
+	if w.tell {
+		fmt.Println(line)
+	}
+}
+
+func (w *world) say(format string, args ...any) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.note(format, args...)
+}
+
+// revive opens the shop again if it has died, after a while.
+func (w *world) revive() {
+	w.mu.Lock()
+	dead := w.dead
+	w.mu.Unlock()
+	if !dead {
+		return
+	}
+	w.close()
+	time.Sleep(w.while(time.Minute))
+	w.mu.Lock()
+	w.dead = false
+	w.light()
+	w.mu.Unlock()
+	w.say("the shop is opened again")
+	w.open()
+}
+
+func (w *world) close() {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	_ = w.shop.Close(ctx) // a dead process has no last words
+}
+
+// soothe ends all faults.
+func (w *world) soothe() {
+	w.revive()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.note("all is calm")
+	w.calm = true
+}
+
+// while is a time up to a limit, to the nanosecond, so that no two are alike.
+func (w *world) while(limit time.Duration) time.Duration {
+	return time.Duration(w.dice.Int64N(int64(limit))) + 1
+}
+
+// template is a directory of migrated, empty datastores, made once: to migrate five files for every seed would cost more than the
+// simulation.
+var template = func() func(testing.TB) string {
+	var once sync.Once
+	var dir string
+	return func(t testing.TB) string {
+		once.Do(func() {
+			var err error
+			if dir, err = os.MkdirTemp("", "cutpoint-sim-"); err == nil {
+				err = shop.Migrate(context.Background(), dir)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		})
+		return dir
+	}
+}()
+
+func copyFiles(t testing.TB, from, to string) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(from, "*.db"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no datastores in the template (%v)", err)
+	}
+	for _, file := range files {
+		b, err := os.ReadFile(file)
+		if err == nil {
+			err = os.WriteFile(filepath.Join(to, filepath.Base(file)), b, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
