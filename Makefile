@@ -48,6 +48,11 @@ sim: SEEDS ?= 500
 sim: ## Simulate a shop whose messages get lost, SEEDS times
 	go test -run TestSimulation -timeout 60m ./cmd/internal/shop -args -seeds $(SEEDS)
 
+.PHONY: crash
+crash: KILLS ?= 200
+crash: ## Kill the real process at every point of nine scenarios, and KILLS times under load
+	go test -v -timeout 60m ./cmd/internal/crash -args -full -kills $(KILLS)
+
 .PHONY: fuzz
 fuzz: FUZZTIME ?= 1m
 fuzz: ## Fuzz every target, FUZZTIME each

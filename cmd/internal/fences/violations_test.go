@@ -92,7 +92,7 @@ func forImportRules() []mutation {
 			"two modules call each other, by permission",
 			[]edit{
 				intruder(pricingBody, "import \"cutpoint/modules/orders\"\n\nconst limit = orders.MaxLines"),
-				replace(archName, "mayDependOn: [pricing-contract, fault,", "mayDependOn: [pricing-contract, orders-contract, fault,"),
+				replace(archName, "mayDependOn: [pricing-contract, audit, fault,", "mayDependOn: [pricing-contract, orders-contract, audit, fault,"),
 			},
 			byRule("no-cycle"), "pricing -> orders",
 		},
@@ -145,7 +145,7 @@ func forArchFile() []mutation {
 		},
 		{
 			"a component that nobody imports any more is still permitted",
-			[]edit{replace(archName, "pricing-contract: { mayDependOn: [fault,", "pricing-contract: { mayDependOn: [revision, fault,")},
+			[]edit{replace(archName, "pricing-contract: { mayDependOn: [audit, fault,", "pricing-contract: { mayDependOn: [revision, audit, fault,")},
 			byRule("unused-permission"), "pricing-contract never imports revision",
 		},
 		{

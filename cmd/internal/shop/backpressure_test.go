@@ -86,10 +86,11 @@ func saturate(t testing.TB, c shop.Config) *saturated {
 	s := &saturated{barrier: newBarrier("payments.request")}
 	c.ModuleCapacity, c.ModuleWorkers = map[string]int{"payments": 1}, map[string]int{"payments": 1}
 	c.Layer = s.barrier.around
-	c.Checkout.SweepEvery = time.Hour // which asks payments too
-	c.RequestTimeout = time.Minute    // the two calls wait for as long as the test needs
+	c.Checkout.SweepEvery = 5 * time.Second // which asks payments too, but not while this test fills it up
+	c.RequestTimeout = time.Minute          // the two calls wait for as long as the test needs
 	s.running = open(t, c)
 	t.Cleanup(s.lift)
+	eventually(t, "the sweeper has asked payments once", func() bool { return s.payments().Received == 1 })
 	s.barrier.shut()
 	for n := range 2 {
 		s.filling.Go(func() {
@@ -99,7 +100,7 @@ func saturate(t testing.TB, c shop.Config) *saturated {
 		})
 		eventually(t, "the payments module takes a call", func() bool {
 			p := s.payments()
-			return p.Received == 1 && p.Depth == n
+			return p.Received == 2 && p.Depth == n
 		})
 	}
 	return s

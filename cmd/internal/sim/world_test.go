@@ -86,10 +86,16 @@ func (w *world) open() {
 		ExpireHolds: time.Hour + 13*time.Microsecond,
 		Layer:       func(l channel.Layer) channel.Layer { return newWire(l, life, w.isCalm) },
 	})
-	if err != nil {
+	switch {
+	case err == nil:
+		w.shop, w.Contracts = s, s.Contracts()
+	case errors.Is(err, errDisk): // and whoever starts it tries again
+		w.mu.Lock()
+		w.dead = true
+		w.mu.Unlock()
+	case !w.lost():
 		w.t.Fatalf("open the shop: %v", err)
 	}
-	w.shop, w.Contracts = s, s.Contracts()
 }
 
 func (w *world) isCalm() bool {
@@ -136,22 +142,18 @@ func (w *world) say(format string, args ...any) {
 	w.note(format, args...)
 }
 
-// revive opens the shop again if it has died, after a while.
+// revive opens the shop again if it has died, after a while. It may die of that too.
 func (w *world) revive() {
-	w.mu.Lock()
-	dead := w.dead
-	w.mu.Unlock()
-	if !dead {
-		return
+	for w.lost() {
+		w.close()
+		time.Sleep(w.while(time.Minute))
+		w.mu.Lock()
+		w.dead = false
+		w.light()
+		w.mu.Unlock()
+		w.say("the shop is opened again")
+		w.open()
 	}
-	w.close()
-	time.Sleep(w.while(time.Minute))
-	w.mu.Lock()
-	w.dead = false
-	w.light()
-	w.mu.Unlock()
-	w.say("the shop is opened again")
-	w.open()
 }
 
 func (w *world) close() {
