@@ -69,13 +69,11 @@ func (w *world) open() {
 	w.t.Helper()
 	w.lives++
 	life := rand.New(rand.NewPCG(w.dice.Uint64(), w.lives))
-	var entropy [32]byte
-	for i := range entropy {
-		entropy[i] = byte(life.Uint32())
-	}
+	luck := life.Uint64()
 	s, err := shop.Open(w.t.Context(), shop.Config{
 		Data: w.dir, Version: "sim", Log: slog.New(slog.DiscardHandler), Workers: 4, CallTimeout: 2 * time.Second, OrderPatience: 3 * time.Second,
-		Random: rand.NewChaCha8(entropy), Dice: life.Float64, Fail: w.pass,
+		Random: newEntropy(life), Fail: w.pass,
+		Dice: func() float64 { return rand.New(rand.NewPCG(luck, uint64(time.Now().UnixNano()))).Float64() },
 		// Everything that runs by itself has a period of its own, so that no two things happen at the same instant.
 		Checkout: shop.CheckoutPolicy{
 			SweepEvery: 5*time.Second + 3*time.Microsecond, SweepBatch: 1, ActionLimit: 10 * time.Minute, UnknownLimit: 10 * time.Minute,
@@ -102,6 +100,26 @@ func (w *world) isCalm() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.calm
+}
+
+// entropy is a source of random bytes that several may read at once.
+type entropy struct {
+	mu     sync.Mutex
+	source *rand.ChaCha8
+}
+
+func newEntropy(life *rand.Rand) *entropy {
+	var seed [32]byte
+	for i := range seed {
+		seed[i] = byte(life.Uint32())
+	}
+	return &entropy{source: rand.NewChaCha8(seed)}
+}
+
+func (e *entropy) Read(b []byte) (int, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.source.Read(b)
 }
 
 // pass is called at every point around a commit or a request to the provider.
