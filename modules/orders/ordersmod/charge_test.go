@@ -4,6 +4,7 @@ import (
 	"errors"
 	"path/filepath"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -237,5 +238,30 @@ func TestAlone(t *testing.T) {
 			t.Errorf("got %+v (%v): it waits for the lease of a dead process", page.Orders, err)
 		}
 		close(never)
+	})
+}
+
+// TestCancelledWhileItFails marks an order whose runner tries in vain: the runner must not write over the mark when it gives up.
+func TestCancelledWhileItFails(t *testing.T) {
+	inBubble(t, "the wish survives its runner", ordersmod.Policy{}, func(t *testing.T, m *module) {
+		reached, once := make(chan struct{}), sync.Once{}
+		m.answer("inventory.reserve", func() error { once.Do(func() { close(reached) }); return unreachable })
+		placed := make(chan orders.Order)
+		go func() { placed <- m.place(t, request("k")) }()
+		<-reached
+		page, err := m.Orders(t.Context(), orders.OrdersRequest{})
+		if err != nil || len(page.Orders) != 1 {
+			t.Fatalf("%d orders (%v)", len(page.Orders), err)
+		}
+		if _, err := m.Cancel(t.Context(), orders.CancelRequest{Key: key("c"), ID: page.Orders[0].ID}); err != nil {
+			t.Fatal(err)
+		}
+		o := <-placed
+		m.answer("inventory.reserve", nil)
+		time.Sleep(3 * time.Second) // without waiting for the pause between two attempts
+		m.wantState(t, o.ID, "cancelled")
+		if charged := only(m.calls(), "payments.charge"); len(charged) > 0 {
+			t.Error("it was charged")
+		}
 	})
 }

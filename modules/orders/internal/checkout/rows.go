@@ -155,9 +155,10 @@ func (r *record) appendTimeline(tx *gorm.DB) error {
 // cancel that came in the meantime turns the saga here, so that it can't slip in between the decision and its commit.
 func (c *Checkout) save(ctx context.Context, r *record) error {
 	return c.Store.Write(context.WithoutCancel(ctx), func(tx *gorm.DB) error {
-		if err := c.seeCancellation(tx, r); err != nil {
+		if err := seeCancellation(tx, r); err != nil {
 			return err
 		}
+		c.divert(r)
 		now := c.Now()
 		r.leaseUntil, r.nextAttempt, r.lastError = now.Add(c.policy.Lease), time.Time{}, ""
 		if r.order.State == awaitingAction { // nobody need wait with the customer
@@ -173,14 +174,15 @@ func (c *Checkout) save(ctx context.Context, r *record) error {
 	})
 }
 
-// seeCancellation reads whether the order is to be cancelled, which is written without the lease, and turns a saga at a decision
-// that is not stored yet.
-func (c *Checkout) seeCancellation(tx *gorm.DB, r *record) error {
-	if err := tx.Raw("SELECT cancel_requested, reason FROM sagas WHERE order_id = ?", r.order.ID).Row().Scan(&r.cancelRequested, &r.reason); err != nil {
-		return err
-	}
+// seeCancellation reads whether the order is to be cancelled, which is written without the lease.
+func seeCancellation(tx *gorm.DB, r *record) error {
+	return tx.Raw("SELECT cancel_requested, reason FROM sagas WHERE order_id = ?", r.order.ID).Row().Scan(&r.cancelRequested, &r.reason)
+}
+
+// divert turns a saga that is to be cancelled, at a decision that is not stored yet.
+func (c *Checkout) divert(r *record) {
 	if !r.cancelRequested {
-		return nil
+		return
 	}
 	to := ""
 	switch r.order.State {
@@ -192,11 +194,10 @@ func (c *Checkout) seeCancellation(tx *gorm.DB, r *record) error {
 	case awaitingAction:
 		to = sealing
 	default:
-		return nil
+		return
 	}
 	r.happened = nil // of where the saga would have gone
 	r.to(to, c.Now())
-	return nil
 }
 
 // park stores how far the saga came and gives the lease back until the next attempt is due.
@@ -207,7 +208,15 @@ func (c *Checkout) park(ctx context.Context, r *record, wait time.Duration, caus
 	}
 	c.Log.Log(ctx, level, "a step of an order must be repeated", "order", r.order.ID, "state", r.order.State, "attempts", r.attempts, "error", cause)
 	r.leaseUntil, r.nextAttempt, r.lastError = time.Time{}, c.Now().Add(wait), cause.Error()
-	return c.Store.Write(context.WithoutCancel(ctx), func(tx *gorm.DB) error { return c.update(tx, r) })
+	return c.Store.Write(context.WithoutCancel(ctx), func(tx *gorm.DB) error {
+		if err := seeCancellation(tx, r); err != nil {
+			return err
+		}
+		if r.cancelRequested {
+			r.nextAttempt = c.Now() // it takes another way
+		}
+		return c.update(tx, r)
+	})
 }
 
 // claimLease makes this runner the one that advances an order, and returns it. An order that rests needs no lease. It returns
