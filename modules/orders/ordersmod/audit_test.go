@@ -101,7 +101,7 @@ func damage(t testing.TB, path, statement string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.Close()
+	defer func() { _ = s.Close() }()
 	var changed int64
 	err = s.Write(t.Context(), func(tx *gorm.DB) error {
 		r := tx.Exec(statement)
