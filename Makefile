@@ -28,7 +28,7 @@ race: ## Run every test under the race detector, but for the fences, which start
 .PHONY: lint
 lint: ## Run the linters
 	gofmt -l . | tee /dev/stderr | (! read)
-	go vet ./...
+	go vet ./... && go vet -tags failpoints ./cmd/cutpoint
 	$(TOOL) golangci-lint run ./...
 
 .PHONY: fences

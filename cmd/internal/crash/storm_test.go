@@ -61,10 +61,10 @@ func (w *told) order(p *process, over chan struct{}) {
 			return
 		default:
 		}
-		key := fmt.Sprint("storm-", w.number.Add(1))
-		token := "pm_card_visa"
-		if len(key)%2 == 0 {
-			token = "pm_sim_resetCharged"
+		n := w.number.Add(1)
+		key, token := fmt.Sprint("storm-", n), "pm_card_visa"
+		if n%8 == 0 {
+			token = "pm_sim_resetCharged" // which takes a second: most of these die unanswered
 		}
 		var o order
 		_, err := p.Do(context.Background(), http.MethodPost, "/v1/orders", body(token, ""), &o, "Idempotency-Key", key)
