@@ -1,0 +1,82 @@
+package shop_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"cutpoint/cmd/internal/client"
+	"cutpoint/cmd/internal/shop"
+	"cutpoint/platform/auth"
+)
+
+// TestRoutes calls each route of what is done after an order was placed, so that an answer of it is held against the description,
+// and wants a key without the scope to be refused.
+func TestRoutes(t *testing.T) {
+	r := open(t, shop.Config{Webhooks: shop.WebhooksPolicy{AllowPrivate: true}})
+	place := func(key, token, capture string) order {
+		t.Helper()
+		b, o := body("MUG-1", 1, token), order{}
+		b["payment"] = map[string]string{"token": token, "capture": capture}
+		if _, err := r.Do(t.Context(), http.MethodPost, "/v1/orders", b, &o, "Idempotency-Key", key); err != nil {
+			t.Fatal(err)
+		}
+		return o
+	}
+	authorised, paid := place("a", "pm_card_visa", "manual"), place("b", "pm_card_visa", "automatic")
+	asked, wrong := place("c", "pm_card_authenticationRequired", "automatic"), place("d", "pm_sim_wrongAmount", "automatic")
+	var endpoint struct{ ID string }
+	settings := map[string]any{"url": "http://127.0.0.1:9/hooks"}
+	if _, err := r.Do(t.Context(), http.MethodPost, "/v1/webhook-endpoints", settings, &endpoint, "Idempotency-Key", "first"); err != nil {
+		t.Fatal(err)
+	}
+	for i, c := range []struct {
+		method, path string
+		body         any
+		status       int
+		scope        string // "": no key is needed
+	}{
+		{http.MethodPost, "/v1/orders/" + authorised.ID + "/capture", nil, 200, auth.OrdersManage},
+		{http.MethodPost, "/v1/orders/" + paid.ID + "/refunds", map[string]any{"reason": "scratched"}, 201, auth.OrdersManage},
+		{http.MethodPost, "/v1/orders/" + wrong.ID + "/resolve", map[string]any{"action": "refund"}, 200, auth.OrdersManage},
+		{http.MethodPost, "/v1/orders/" + asked.ID + "/cancel", nil, 200, auth.OrdersManage},
+		{http.MethodGet, "/v1/events", nil, 200, auth.OrdersRead},
+		{http.MethodGet, "/v1/ops/sagas?stuck=true", nil, 200, auth.Ops},
+		{http.MethodPut, "/v1/holds/cart-1", map[string]any{"lines": []any{map[string]any{"sku": "MUG-1", "quantity": 1}}, "ttl_seconds": 60}, 200, auth.OrdersPlace},
+		{http.MethodDelete, "/v1/holds/cart-1", nil, 204, auth.OrdersPlace},
+		{http.MethodPut, "/v1/promotions/TEN", map[string]any{"kind": "percentage", "basis_points": 1000}, 201, auth.PricesWrite},
+		{http.MethodGet, "/v1/promotions/TEN", nil, 200, auth.PricesRead},
+		{http.MethodGet, "/v1/promotions", nil, 200, auth.PricesRead},
+		{http.MethodPost, "/v1/webhook-endpoints", settings, 201, auth.WebhooksManage},
+		{http.MethodGet, "/v1/webhook-endpoints", nil, 200, auth.WebhooksManage},
+		{http.MethodGet, "/v1/webhook-endpoints/" + endpoint.ID, nil, 200, auth.WebhooksManage},
+		{http.MethodGet, "/v1/webhook-endpoints/" + endpoint.ID + "/deliveries", nil, 200, auth.WebhooksManage},
+		{http.MethodPost, "/v1/webhook-endpoints/" + endpoint.ID + "/rotate-secret", nil, 200, auth.WebhooksManage},
+		{http.MethodPost, "/v1/webhook-deliveries/whd_none/redeliver", nil, 404, auth.WebhooksManage},
+		{http.MethodDelete, "/v1/webhook-endpoints/" + endpoint.ID, nil, 204, auth.WebhooksManage},
+		{http.MethodPost, "/v1/payment-webhooks/test-gateway", map[string]any{}, 400, ""},
+		{http.MethodPost, "/v1/payment-webhooks/nobody", map[string]any{}, 404, ""},
+		{http.MethodPost, "/v1/payments/reconcile", map[string]any{}, 200, auth.PaymentsManage},
+		{http.MethodPost, "/v1/test-gateway/actions", map[string]any{"order": paid.ID, "outcome": "confirm"}, 409, auth.Ops},
+		{http.MethodGet, "/v1/test-gateway/ledger", nil, 200, auth.Ops},
+	} {
+		t.Run(fmt.Sprintf("%s %s", c.method, c.path), func(t *testing.T) {
+			if c.scope != "" {
+				others := slices.DeleteFunc(auth.Scopes(), func(s string) bool { return s == c.scope })
+				stranger := r.clientWith(t, fmt.Sprintf("cpk_test_key_without_a_scope_%d", i), others...)
+				_, err := stranger.Do(t.Context(), c.method, c.path, c.body, nil, "Idempotency-Key", "k")
+				if !client.HasCode(err, "forbidden") {
+					t.Errorf("without %s: got %v", c.scope, err)
+				}
+			}
+			var answer json.RawMessage
+			a, err := r.Do(t.Context(), c.method, c.path, c.body, &answer, "Idempotency-Key", strings.ReplaceAll(c.path, "/", "."))
+			if a.Status != c.status {
+				t.Errorf("answered %d (%v), want %d", a.Status, err, c.status)
+			}
+		})
+	}
+}
