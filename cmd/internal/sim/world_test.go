@@ -53,7 +53,9 @@ func newWorld(t *testing.T, seed uint64, tell bool) *world {
 		calm: true, model: newModel(),
 	}
 	copyFiles(t, template(t), w.dir)
-	w.open()
+	if err := w.open(); err != nil {
+		t.Fatalf("open the shop: %v", err)
+	}
 	w.stockUp()
 	w.disk = 0.05 * w.faults.Float64()
 	w.light()
@@ -65,8 +67,7 @@ func newWorld(t *testing.T, seed uint64, tell bool) *world {
 func (w *world) light() { w.fuse = w.faults.IntN(150) }
 
 // open starts the shop on what is on its disk.
-func (w *world) open() {
-	w.t.Helper()
+func (w *world) open() error {
 	w.lives++
 	life := rand.New(rand.NewPCG(w.dice.Uint64(), w.lives))
 	luck := life.Uint64()
@@ -84,16 +85,11 @@ func (w *world) open() {
 		ExpireHolds: time.Hour + 13*time.Microsecond,
 		Layer:       func(l channel.Layer) channel.Layer { return newWire(l, life, w.isCalm) },
 	})
-	switch {
-	case err == nil:
-		w.shop, w.Contracts = s, s.Contracts()
-	case errors.Is(err, errDisk): // and whoever starts it tries again
-		w.mu.Lock()
-		w.dead = true
-		w.mu.Unlock()
-	case !w.lost():
-		w.t.Fatalf("open the shop: %v", err)
+	if err != nil {
+		return err
 	}
+	w.shop, w.Contracts = s, s.Contracts()
+	return nil
 }
 
 func (w *world) isCalm() bool {
@@ -160,17 +156,28 @@ func (w *world) say(format string, args ...any) {
 	w.note(format, args...)
 }
 
-// revive opens the shop again if it has died, after a while. It may die of that too.
+// revive opens the shop again if it has died, after a while. It may die, or find its disk full, while it opens.
 func (w *world) revive() {
-	for w.lost() {
-		w.close()
+	w.t.Helper()
+	if !w.lost() {
+		return
+	}
+	w.close()
+	for {
 		time.Sleep(w.while(time.Minute))
 		w.mu.Lock()
 		w.dead = false
 		w.light()
 		w.mu.Unlock()
 		w.say("the shop is opened again")
-		w.open()
+		err := w.open()
+		if err == nil {
+			return
+		}
+		w.say("  %v", err)
+		if !errors.Is(err, errDead) && !errors.Is(err, errDisk) {
+			w.t.Fatalf("open the shop: %v", err)
+		}
 	}
 }
 

@@ -38,7 +38,7 @@ func (c *Checkout) followPayments(ctx context.Context) (more bool, err error) {
 		return tx.Exec("INSERT INTO cursors (feed, position) VALUES (?, ?) ON CONFLICT (feed) DO UPDATE SET position = excluded.position",
 			payments.Module, after).Error
 	})
-	return page.More, err
+	return page.More && err == nil, err
 }
 
 // takeUp does what a change of its payment means for an order. It needs no lease: an order that is under way is only made due.

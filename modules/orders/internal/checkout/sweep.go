@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"gorm.io/gorm"
@@ -63,11 +64,16 @@ func (c *Checkout) sweep(ctx context.Context) (more bool) {
 		return false
 	}
 	var runners sync.WaitGroup
+	var taken atomic.Bool
 	for _, orderID := range due {
-		runners.Go(func() { c.resume(ctx, orderID) })
+		runners.Go(func() {
+			if c.resume(ctx, orderID) {
+				taken.Store(true)
+			}
+		})
 	}
 	runners.Wait()
-	return (behind || len(due) == c.policy.SweepBatch) && ctx.Err() == nil
+	return (behind || taken.Load() && len(due) == c.policy.SweepBatch) && ctx.Err() == nil
 }
 
 func (c *Checkout) dueOrders(ctx context.Context) (due []string, err error) {
@@ -81,8 +87,9 @@ func (c *Checkout) dueOrders(ctx context.Context) (due []string, err error) {
 	return due, err
 }
 
-// resume takes over one order.
-func (c *Checkout) resume(ctx context.Context, orderID string) {
+// resume takes over one order, and reports whether it came further with it: where the store takes no writes, to look again at once
+// would find the same order.
+func (c *Checkout) resume(ctx context.Context, orderID string) bool {
 	r, err := c.claimLease(ctx, orderID)
 	if err == nil {
 		ctx := channel.WithHeader(ctx, channel.Header{CorrelationID: r.order.CorrelationID})
@@ -91,4 +98,5 @@ func (c *Checkout) resume(ctx context.Context, orderID string) {
 	if err != nil && !errors.Is(err, errOvertaken) && ctx.Err() == nil {
 		c.Log.ErrorContext(ctx, "resume an order", "order", orderID, "error", err)
 	}
+	return err == nil
 }
