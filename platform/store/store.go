@@ -71,15 +71,15 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if o.Queue <= 0 {
 		o.Queue = DefaultQueue
 	}
-	if err := Migrate(ctx, o.Path, o.Migrations); err != nil {
-		return nil, err
-	}
 	s := &Store{path: o.Path}
 	var err error
 	if s.writer, err = connect(writerDSN(o.Path), 1); err != nil {
 		return nil, fmt.Errorf("open %s: %w", o.Path, err)
 	}
-	if err = checkDurable(ctx, s.writer); err == nil {
+	if err = checkDurable(ctx, s.writer); err == nil && !upToDate(s.writer, o.Migrations) {
+		err = Migrate(ctx, o.Path, o.Migrations)
+	}
+	if err == nil {
 		s.reader, err = connect(readerDSN(o.Path), o.Readers)
 	}
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 	mathrand "math/rand/v2"
 	"os"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -99,7 +100,7 @@ type Shop struct {
 	keys    *auth.Keys
 	modules []module // in the order of starting
 	faces   Contracts
-	api     *web.API
+	api     func() *web.API // made when it is first asked for: an audit needs none
 	ready   atomic.Bool
 	gateway atomic.Pointer[string] // where the test gateway sends its webhooks
 }
@@ -211,11 +212,14 @@ func Open(ctx context.Context, c Config) (s *Shop, err error) {
 		s.modules = append(s.modules, m)
 	}
 
-	s.api = web.New(web.Options{
-		Verifier: s.keys, Version: c.Version, BodyLimit: c.BodyLimit, RequestTimeout: c.RequestTimeout,
-		Ready: s.checkReady, Log: c.Log, NewID: newID,
+	s.api = sync.OnceValue(func() *web.API {
+		a := web.New(web.Options{
+			Verifier: s.keys, Version: c.Version, BodyLimit: c.BodyLimit, RequestTimeout: c.RequestTimeout,
+			Ready: s.checkReady, Log: c.Log, NewID: newID,
+		})
+		registerFaces(a, s.faces)
+		return a
 	})
-	registerFaces(s.api, s.faces)
 	s.ready.Store(true)
 	return s, nil
 }
@@ -243,7 +247,7 @@ func OpenAPI(version string) []byte {
 func (s *Shop) Contracts() Contracts { return s.faces }
 
 // API is the HTTP side of the shop.
-func (s *Shop) API() *web.API { return s.api }
+func (s *Shop) API() *web.API { return s.api() }
 
 // Keys are the API keys of the shop.
 func (s *Shop) Keys() *auth.Keys { return s.keys }

@@ -1,10 +1,12 @@
 package sim
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
 
+	"cutpoint/cmd/internal/shop"
 	"cutpoint/modules/inventory"
 	"cutpoint/modules/orders"
 	"cutpoint/modules/payments"
@@ -30,39 +32,35 @@ type wish struct {
 	unsure  bool   // an answer is missing: what was sent may still be on its way
 }
 
-func newModel() model {
-	return model{orders: map[string]*wish{}, stock: map[string]int64{"MUG-1": 500, "CAP-1": 12, "PIN-1": 2}}
-}
+func newModel() model { return model{orders: map[string]*wish{}, stock: shelves()} }
+
+// shelves are the units that are there in the beginning.
+func shelves() map[string]int64 { return map[string]int64{"MUG-1": 500, "CAP-1": 12, "PIN-1": 2} }
 
 const coupon = "FEW"
 
-// stockUp fills the shelves of a calm world.
-func (w *world) stockUp() {
-	must := func(err error) {
-		w.t.Helper()
-		if err != nil {
-			w.t.Fatal(err)
-		}
-	}
-	ctx := w.t.Context()
+// stockUp fills the shelves and the price list of a new shop.
+func stockUp(ctx context.Context, c shop.Contracts) error {
+	var errs []error
 	for _, location := range []string{"A", "B"} {
-		_, err := w.Inventory.PutLocation(ctx, inventory.PutLocationRequest{Code: location, Name: location})
-		must(err)
+		_, err := c.Inventory.PutLocation(ctx, inventory.PutLocationRequest{Code: location, Name: location})
+		errs = append(errs, err)
 	}
-	for _, sku := range []string{"CAP-1", "MUG-1", "PIN-1"} {
-		_, err := w.Inventory.PutItem(ctx, inventory.PutItemRequest{SKU: sku, Name: sku})
-		must(err)
+	for sku, quantity := range shelves() {
+		_, err := c.Inventory.PutItem(ctx, inventory.PutItemRequest{SKU: sku, Name: sku})
+		errs = append(errs, err)
 		for _, location := range []string{"A", "B"} {
-			_, err = w.Inventory.Adjust(ctx, inventory.AdjustRequest{Key: w.key(), SKU: sku, Location: location, Quantity: w.stock[sku] / 2, Reason: "delivery"})
-			must(err)
+			key := idempotency.Key{Caller: "key_owner", Value: sku + location, Digest: "d"}
+			_, err = c.Inventory.Adjust(ctx, inventory.AdjustRequest{Key: key, SKU: sku, Location: location, Quantity: quantity / 2, Reason: "delivery"})
+			errs = append(errs, err)
 		}
-		_, err = w.Pricing.PutPrices(ctx, pricing.PutPricesRequest{SKU: sku, Prices: []pricing.Price{{Currency: "EUR", Amount: 1290, MinQuantity: 1}}})
-		must(err)
+		_, err = c.Pricing.PutPrices(ctx, pricing.PutPricesRequest{SKU: sku, Prices: []pricing.Price{{Currency: "EUR", Amount: 1290, MinQuantity: 1}}})
+		errs = append(errs, err)
 	}
-	_, err := w.Pricing.PutPromotion(ctx, pricing.PutPromotionRequest{
+	_, err := c.Pricing.PutPromotion(ctx, pricing.PutPromotionRequest{
 		Code: coupon, Discount: pricing.Discount{Kind: pricing.PromotionPercentage, BasisPoints: 1250, Limit: 2, Active: true},
 	})
-	must(err)
+	return errors.Join(append(errs, err)...)
 }
 
 func (w *world) key() idempotency.Key {

@@ -3,6 +3,8 @@ package sim
 import (
 	"flag"
 	"fmt"
+	"os"
+	"runtime/debug"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,6 +15,16 @@ var (
 	first = flag.Uint64("first", 1, "the first of them")
 	seed  = flag.Uint64("seed", 0, "run this seed alone, and print its history")
 )
+
+// TestMain lets the garbage collector run less often than by default: worlds are many, and small. It removes the template.
+func TestMain(m *testing.M) {
+	debug.SetGCPercent(400)
+	code := m.Run()
+	if made != "" {
+		_ = os.RemoveAll(made)
+	}
+	os.Exit(code)
+}
 
 // found are seeds that once failed. They run first, always.
 func found() []uint64 { return []uint64{} }

@@ -50,13 +50,13 @@ var (
 func newWorld(t *testing.T, seed uint64, tell bool) *world {
 	w := &world{
 		t: t, dice: rand.New(rand.NewPCG(seed, 1)), faults: rand.New(rand.NewPCG(seed, 2)), dir: t.TempDir(), trace: fnv.New64a(), tell: tell,
-		calm: true, model: newModel(),
+		model: newModel(),
 	}
 	copyFiles(t, template(t), w.dir)
+	w.calm = true // it opens for the first time
 	if err := w.open(); err != nil {
 		t.Fatalf("open the shop: %v", err)
 	}
-	w.stockUp()
 	w.disk = 0.05 * w.faults.Float64()
 	w.light()
 	w.calm = false
@@ -202,26 +202,40 @@ func (w *world) while(limit time.Duration) time.Duration {
 	return time.Duration(w.dice.Int64N(int64(limit))) + 1
 }
 
-// template is a directory of migrated, empty datastores, made once: to migrate five files for every seed would cost more than the
-// simulation.
-var template = func() func(testing.TB) string {
-	var once sync.Once
-	var dir string
-	return func(t testing.TB) string {
-		once.Do(func() {
-			var err error
-			if dir, err = os.MkdirTemp("", "cutpoint-sim-"); err == nil {
-				err = shop.Migrate(context.Background(), dir)
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-		})
-		return dir
-	}
-}()
+// template returns a directory with the datastores of a shop whose shelves are full, made once: to migrate and fill them for every
+// seed would cost more than the simulation.
+func template(t *testing.T) string {
+	t.Helper()
+	making.Do(func() {
+		var err error
+		if made, err = os.MkdirTemp("", "cutpoint-sim-"); err == nil {
+			err = fill(context.Background(), made)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	})
+	return made
+}
 
-func copyFiles(t testing.TB, from, to string) {
+var (
+	making sync.Once
+	made   string
+)
+
+// fill makes the datastores of a shop and puts goods on its shelves. Nothing in them is older than the time in a bubble.
+func fill(ctx context.Context, dir string) error {
+	if err := shop.Migrate(ctx, dir); err != nil {
+		return err
+	}
+	c, closeShop, err := shop.OpenContracts(ctx, shop.Config{Data: dir, Version: "sim", Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return err
+	}
+	return errors.Join(stockUp(ctx, c), closeShop(ctx))
+}
+
+func copyFiles(t *testing.T, from, to string) {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(from, "*.db"))
 	if err != nil || len(files) == 0 {
