@@ -226,6 +226,14 @@ func TestPlaceThatFails(t *testing.T) {
 			status:  orders.StatusRejected, code: "pricing.total_changed",
 			calls: preflight,
 		},
+		"a coupon that is used up holds and charges nothing": {
+			prepare: func(m *module, r *orders.PlaceRequest) {
+				r.Draft.Coupon = "FEW"
+				m.answer("pricing.calculate", failsOnce(pricing.ErrCouponExhausted))
+			},
+			status: orders.StatusRejected, code: "pricing.coupon_exhausted",
+			calls: append(preflight, preflight...),
+		},
 		"a price that changes after the stock is held releases it": {
 			prepare: func(m *module, r *orders.PlaceRequest) {
 				total := money.Of(2580, "EUR")

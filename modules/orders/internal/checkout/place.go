@@ -29,24 +29,43 @@ func (c *Checkout) Place(ctx context.Context, req orders.PlaceRequest) (orders.P
 	if claim, err := store.FindClaim(c.Store.Read(ctx), req.Key, c.Now()); err != nil || claim != nil {
 		return c.repeat(ctx, claim, err)
 	}
-	quote, err := c.preflight(ctx, req.Draft.Basket)
+	r, err := c.receive(ctx, req)
 	if err != nil {
 		return orders.Placement{}, err
-	}
-	now := c.Now()
-	r := newRecord(c.NewID("ord"), req, quote, channel.CorrelationID(ctx), now)
-	if f := r.unexpectedTotal(); f != nil { // refused before anything is held
-		r.order.Failure = &orders.Failure{Code: f.Code, Message: f.Message}
-		r.to(rejected, now)
 	}
 	if !req.Wait {
 		return c.accept(ctx, r, req.Key)
 	}
-	r.leaseUntil = now.Add(c.policy.Lease)
+	r.leaseUntil = r.since.Add(c.policy.Lease)
 	if claim, err := c.insert(ctx, r, req.Key, nil); err != nil || claim != nil {
 		return c.repeat(ctx, claim, err)
 	}
 	return orders.Placement{Order: c.finish(ctx, r)}, nil
+}
+
+// receive makes a record of a draft that may become an order. One that comes with another total than expected, or too late for its
+// coupon, is an order too, refused before anything is held.
+func (c *Checkout) receive(ctx context.Context, req orders.PlaceRequest) (*record, error) {
+	basket := req.Draft.Basket
+	quote, err := c.preflight(ctx, basket)
+	exhausted := errors.Is(err, pricing.ErrCouponExhausted)
+	if exhausted { // what it would have cost without the coupon stands in the order
+		basket.Coupon = ""
+		quote, err = c.preflight(ctx, basket)
+	}
+	if err != nil {
+		return nil, err
+	}
+	r := newRecord(c.NewID("ord"), req, quote, channel.CorrelationID(ctx), c.Now())
+	f := r.unexpectedTotal()
+	if exhausted {
+		f = pricing.ErrCouponExhausted
+	}
+	if f != nil {
+		r.order.Failure = &orders.Failure{Code: f.Code, Message: f.Message}
+		r.to(rejected, r.since)
+	}
+	return r, nil
 }
 
 // accept stores an order for the sweeper and answers with it as it is.
