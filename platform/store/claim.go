@@ -41,8 +41,8 @@ func FindClaim(db *gorm.DB, k idempotency.Key, now time.Time) (*Claim, error) {
 	}
 	var c Claim
 	var digest string
-	err := db.Raw("SELECT digest, subject, answer FROM idempotency_keys WHERE caller = ? AND value = ? AND created_at > ?",
-		k.Caller, k.Value, Micros(now.Add(-idempotency.Retention))).Row().Scan(&digest, &c.Subject, &c.answer)
+	err := Row(db, "SELECT digest, subject, answer FROM idempotency_keys WHERE caller = ? AND value = ? AND created_at > ?",
+		k.Caller, k.Value, Micros(now.Add(-idempotency.Retention))).Scan(&digest, &c.Subject, &c.answer)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return nil, nil
@@ -54,8 +54,8 @@ func FindClaim(db *gorm.DB, k idempotency.Key, now time.Time) (*Claim, error) {
 	return &c, nil
 }
 
-// SaveClaim claims a key for a subject, with its answer if answer is not nil. Call it in the transaction of the effect. A key
-// that somebody else claimed first fails with gorm.ErrDuplicatedKey; a zero key is not claimed.
+// SaveClaim claims a key for a subject, with its answer if answer is not nil. Call it in the transaction of the effect. One whose
+// time is over is claimed anew. A key that somebody else claimed first fails with gorm.ErrDuplicatedKey; a zero key is not claimed.
 func SaveClaim(tx *gorm.DB, k idempotency.Key, subject string, answer any, now time.Time) error {
 	if k == (idempotency.Key{}) {
 		return nil
@@ -64,12 +64,14 @@ func SaveClaim(tx *gorm.DB, k idempotency.Key, subject string, answer any, now t
 	if err != nil {
 		return err
 	}
-	if err := tx.Exec("DELETE FROM idempotency_keys WHERE caller = ? AND value = ? AND created_at <= ?",
-		k.Caller, k.Value, Micros(now.Add(-idempotency.Retention))).Error; err != nil {
-		return err
+	changed, err := Exec(tx, `INSERT INTO idempotency_keys (caller, value, digest, subject, answer, created_at) VALUES (?, ?, ?, ?, ?, ?)
+		ON CONFLICT (caller, value) DO UPDATE SET digest = excluded.digest, subject = excluded.subject, answer = excluded.answer,
+			created_at = excluded.created_at WHERE idempotency_keys.created_at <= ?`,
+		k.Caller, k.Value, k.Digest, subject, text, Micros(now), Micros(now.Add(-idempotency.Retention)))
+	if err == nil && changed == 0 {
+		return gorm.ErrDuplicatedKey
 	}
-	return tx.Exec("INSERT INTO idempotency_keys (caller, value, digest, subject, answer, created_at) VALUES (?, ?, ?, ?, ?, ?)",
-		k.Caller, k.Value, k.Digest, subject, text, Micros(now)).Error
+	return err
 }
 
 // AnswerClaim stores the answer of a claimed key that has none yet. A zero key has none.
@@ -81,7 +83,8 @@ func AnswerClaim(tx *gorm.DB, k idempotency.Key, answer any) error {
 	if err != nil {
 		return err
 	}
-	return tx.Exec("UPDATE idempotency_keys SET answer = ? WHERE caller = ? AND value = ? AND answer = ''", text, k.Caller, k.Value).Error
+	_, err = Exec(tx, "UPDATE idempotency_keys SET answer = ? WHERE caller = ? AND value = ? AND answer = ''", text, k.Caller, k.Value)
+	return err
 }
 
 func encodeAnswer(answer any) (string, error) {

@@ -187,14 +187,15 @@ func (c *committer) apply(tx *gorm.DB, w *write) (whole bool) {
 	if w.err = w.ctx.Err(); w.err != nil {
 		return true
 	}
-	if w.err = tx.Exec("SAVEPOINT w").Error; w.err != nil {
+	if _, w.err = Exec(tx, "SAVEPOINT w"); w.err != nil {
 		return false
 	}
 	w.err = w.run(tx.Session(&gorm.Session{NewDB: true})) // its own, so that an error added to it stays in it
 	if w.err != nil || w.panic != nil {
-		return errors.Join(tx.Exec("ROLLBACK TO w").Error, tx.Exec("RELEASE w").Error) == nil
+		_, err := Exec(tx, "ROLLBACK TO w; RELEASE w")
+		return err == nil
 	}
-	w.err = tx.Exec("RELEASE w").Error
+	_, w.err = Exec(tx, "RELEASE w")
 	return w.err == nil
 }
 

@@ -98,10 +98,10 @@ func (s *Stock) begin(tx *gorm.DB, orderID, state string) (r inventory.Reservati
 	r = inventory.Reservation{
 		ID: s.newID("res"), OrderID: orderID, State: state, Lines: []inventory.ReservedLine{}, CreatedAt: now, UpdatedAt: now,
 	}
-	added := tx.Exec(`INSERT INTO reservations (order_id, id, state, created_at, updated_at) VALUES (?, ?, ?, ?, ?)
+	added, err := store.Exec(tx, `INSERT INTO reservations (order_id, id, state, created_at, updated_at) VALUES (?, ?, ?, ?, ?)
 		ON CONFLICT (order_id) DO NOTHING`, r.OrderID, r.ID, r.State, store.Micros(now), store.Micros(now))
-	if added.Error != nil || added.RowsAffected == 1 {
-		return r, true, added.Error
+	if err != nil || added == 1 {
+		return r, true, err
 	}
 	page, err := reservations(tx, 1, oneReservation, orderID)
 	if err != nil {
@@ -150,12 +150,12 @@ func (s *Stock) take(tx *gorm.DB, wants []want) ([]inventory.ReservedLine, error
 		if l.Backordered {
 			continue
 		}
-		taken := tx.Exec(`UPDATE levels SET reserved = reserved + ?, version = version + 1
+		taken, err := store.Exec(tx, `UPDATE levels SET reserved = reserved + ?, version = version + 1
 			WHERE sku = ? AND location = ? AND on_hand - reserved >= ?`, l.Quantity, l.SKU, l.Location, l.Quantity)
-		if taken.Error != nil {
-			return nil, taken.Error
+		if err != nil {
+			return nil, err
 		}
-		if taken.RowsAffected != 1 { // allocate went wrong, or there is a second writer
+		if taken != 1 { // allocate went wrong, or there is a second writer
 			return nil, fmt.Errorf("reserve %d of %s at %s: they were available a moment ago", l.Quantity, l.SKU, l.Location)
 		}
 	}
@@ -210,8 +210,8 @@ type perUnit struct {
 // settle brings a reservation into another state.
 func (s *Stock) settle(ctx context.Context, tx *gorm.DB, r inventory.Reservation, state string, p perUnit) (inventory.Reservation, error) {
 	r.State, r.UpdatedAt = state, s.time()
-	if err := tx.Exec("UPDATE reservations SET state = ?, updated_at = ? WHERE order_id = ?",
-		r.State, store.Micros(r.UpdatedAt), r.OrderID).Error; err != nil {
+	if _, err := store.Exec(tx, "UPDATE reservations SET state = ?, updated_at = ? WHERE order_id = ?",
+		r.State, store.Micros(r.UpdatedAt), r.OrderID); err != nil {
 		return inventory.Reservation{}, err
 	}
 	movements := make([]inventory.Movement, 0, len(r.Lines))
@@ -220,8 +220,8 @@ func (s *Stock) settle(ctx context.Context, tx *gorm.DB, r inventory.Reservation
 			continue // promised, but never on a shelf
 		}
 		delta, onHand := p.onHand*l.Quantity, int64(0)
-		if err := tx.Raw(`UPDATE levels SET on_hand = on_hand + ?, reserved = reserved + ?, version = version + 1
-			WHERE sku = ? AND location = ? RETURNING on_hand`, delta, p.reserved*l.Quantity, l.SKU, l.Location).Row().Scan(&onHand); err != nil {
+		if err := store.Row(tx, `UPDATE levels SET on_hand = on_hand + ?, reserved = reserved + ?, version = version + 1
+			WHERE sku = ? AND location = ? RETURNING on_hand`, delta, p.reserved*l.Quantity, l.SKU, l.Location).Scan(&onHand); err != nil {
 			return inventory.Reservation{}, fmt.Errorf("settle %s at %s: %w", l.SKU, l.Location, err)
 		}
 		if p.kind != "" {

@@ -71,7 +71,7 @@ func insert(tx *gorm.DB, into string, rows [][]any) error {
 	for chunk := range slices.Chunk(rows, insertChunk) {
 		row := "(?" + strings.Repeat(", ?", len(chunk[0])-1) + ")"
 		sql := "INSERT INTO " + into + " VALUES " + row + strings.Repeat(", "+row, len(chunk)-1)
-		if err := tx.Exec(sql, slices.Concat(chunk...)...).Error; err != nil {
+		if _, err := store.Exec(tx, sql, slices.Concat(chunk...)...); err != nil {
 			return err
 		}
 	}

@@ -55,7 +55,7 @@ func (c *Checkout) appendEvents(tx *gorm.DB, r *record) error {
 		args = append(args, c.NewID("evt"), event, o.ID, r.events+int64(i)+1, at, o.CorrelationID, body)
 	}
 	rows := strings.Repeat(", (?, ?, ?, ?, ?, ?, ?)", len(r.happened))[2:]
-	err := tx.Exec("INSERT INTO events (id, type, order_id, sequence, at, correlation_id, body) VALUES "+rows, args...).Error
+	_, err := store.Exec(tx, "INSERT INTO events (id, type, order_id, sequence, at, correlation_id, body) VALUES "+rows, args...)
 	if err == nil {
 		r.events += int64(len(r.happened))
 		r.happened = nil

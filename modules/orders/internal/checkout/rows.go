@@ -56,18 +56,18 @@ func (c *Checkout) load(db *gorm.DB, orderID string) (*record, error) {
 func (c *Checkout) create(tx *gorm.DB, r *record) error {
 	o := &r.order
 	r.settle()
-	if err := tx.Exec(`INSERT INTO orders (id, status, currency, customer_email, customer_id, lines, totals, payment, coupon, shipping,
+	if _, err := store.Exec(tx, `INSERT INTO orders (id, status, currency, customer_email, customer_id, lines, totals, payment, coupon, shipping,
 		failure, metadata, placed_by, correlation_id, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		o.ID, o.Status, o.Currency, o.Customer.Email, o.Customer.ID, text(o.Lines), text(o.Totals), text(o.Payment), o.Coupon, text(o.Shipping),
-		text(o.Failure), text(o.Metadata), r.placedBy, o.CorrelationID, store.Micros(o.CreatedAt), store.Micros(o.UpdatedAt)).Error; err != nil {
+		text(o.Failure), text(o.Metadata), r.placedBy, o.CorrelationID, store.Micros(o.CreatedAt), store.Micros(o.UpdatedAt)); err != nil {
 		return err
 	}
-	if err := tx.Exec(`INSERT INTO sagas (order_id, state, since, version, lease_owner, lease_until, next_attempt_at, attempts, failures, last_error,
+	if _, err := store.Exec(tx, `INSERT INTO sagas (order_id, state, since, version, lease_owner, lease_until, next_attempt_at, attempts, failures, last_error,
 		ending, review_from, cancel_requested, reason, operation_id, operation_amount, reference, hold, capture, payment_token, expected_total,
 		key_caller, key_value, steps, events)
 		VALUES (?, ?, ?, ?, ?, ?, ?, 0, 0, '', ?, '', 0, '', '', 0, '', ?, ?, ?, ?, ?, ?, ?, ?)`,
 		o.ID, o.State, store.Micros(r.since), o.Version, c.owner, store.Micros(r.leaseUntil), c.due(r, o.CreatedAt),
-		r.ending, r.hold, r.capture, r.token, text(r.expected), r.key.Caller, r.key.Value, len(r.entries), len(r.happened)).Error; err != nil {
+		r.ending, r.hold, r.capture, r.token, text(r.expected), r.key.Caller, r.key.Value, len(r.entries), len(r.happened)); err != nil {
 		return err
 	}
 	return c.append(tx, r)
@@ -78,7 +78,7 @@ func (c *Checkout) update(tx *gorm.DB, r *record) error {
 	o := &r.order
 	o.UpdatedAt = c.Now()
 	r.settle()
-	fenced := tx.Exec(`UPDATE sagas SET state = ?, since = ?, version = version + 1, lease_owner = ?, lease_until = ?, next_attempt_at = ?,
+	fenced, err := store.Exec(tx, `UPDATE sagas SET state = ?, since = ?, version = version + 1, lease_owner = ?, lease_until = ?, next_attempt_at = ?,
 		attempts = ?, failures = ?, last_error = ?, ending = ?, review_from = ?, cancel_requested = ?, reason = ?, operation_id = ?,
 		operation_amount = ?, reference = ?, payment_token = ?, key_caller = ?, key_value = ?, steps = ?, events = ?
 		WHERE order_id = ? AND version = ?`,
@@ -86,15 +86,15 @@ func (c *Checkout) update(tx *gorm.DB, r *record) error {
 		r.attempts, r.failures, r.lastError, r.ending, r.reviewFrom, r.cancelRequested, r.reason, r.operationID,
 		r.operationAmount, r.reference, r.token, r.key.Caller, r.key.Value, r.steps+int64(len(r.entries)), r.events+int64(len(r.happened)),
 		o.ID, o.Version)
-	if fenced.Error != nil {
-		return fenced.Error
+	if err != nil {
+		return err
 	}
-	if fenced.RowsAffected == 0 {
+	if fenced == 0 {
 		return errOvertaken
 	}
 	o.Version++
-	if err := tx.Exec("UPDATE orders SET status = ?, lines = ?, totals = ?, payment = ?, failure = ?, updated_at = ? WHERE id = ?",
-		o.Status, text(o.Lines), text(o.Totals), text(o.Payment), text(o.Failure), store.Micros(o.UpdatedAt), o.ID).Error; err != nil {
+	if _, err := store.Exec(tx, "UPDATE orders SET status = ?, lines = ?, totals = ?, payment = ?, failure = ?, updated_at = ? WHERE id = ?",
+		o.Status, text(o.Lines), text(o.Totals), text(o.Payment), text(o.Failure), store.Micros(o.UpdatedAt), o.ID); err != nil {
 		return err
 	}
 	return c.append(tx, r)
@@ -142,8 +142,8 @@ func (r *record) appendTimeline(tx *gorm.DB) error {
 			e.Outcome, e.Reference, e.CorrelationID)
 	}
 	rows := strings.Repeat(", (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", len(r.entries))[2:]
-	err := tx.Exec(`INSERT INTO timeline (order_id, step, state, module, attempt, started_at, ended_at, outcome, reference, correlation_id)
-		VALUES `+rows, args...).Error
+	_, err := store.Exec(tx, `INSERT INTO timeline (order_id, step, state, module, attempt, started_at, ended_at, outcome, reference, correlation_id)
+		VALUES `+rows, args...)
 	if err == nil {
 		r.steps += int64(len(r.entries))
 		r.entries = nil
@@ -176,7 +176,7 @@ func (c *Checkout) save(ctx context.Context, r *record) error {
 
 // seeCancellation reads whether the order is to be cancelled, which is written without the lease.
 func seeCancellation(tx *gorm.DB, r *record) error {
-	return tx.Raw("SELECT cancel_requested, reason FROM sagas WHERE order_id = ?", r.order.ID).Row().Scan(&r.cancelRequested, &r.reason)
+	return store.Row(tx, "SELECT cancel_requested, reason FROM sagas WHERE order_id = ?", r.order.ID).Scan(&r.cancelRequested, &r.reason)
 }
 
 // divert turns a saga that is to be cancelled, at a decision that is not stored yet.

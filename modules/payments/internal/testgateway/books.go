@@ -74,11 +74,12 @@ func (r *request) fact() till.Fact {
 }
 
 func (r *request) insert(tx *gorm.DB) error {
-	return tx.Exec(`INSERT INTO requests (key, fingerprint, kind, order_id, token, charge, asked, state, reference, amount, currency, code, message,
+	_, err := store.Exec(tx, `INSERT INTO requests (key, fingerprint, kind, order_id, token, charge, asked, state, reference, amount, currency, code, message,
 			action_url, settle_at, at, changed_at)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		r.key, r.fingerprint, r.kind, r.orderID, r.token, r.charge, r.asked.Amount, r.state, r.reference, r.moved.Amount, r.asked.Currency,
-		r.failure.Code, r.failure.Message, r.actionURL, store.Micros(r.settleAt), store.Micros(r.at), store.Micros(r.changed)).Error
+		r.failure.Code, r.failure.Message, r.actionURL, store.Micros(r.settleAt), store.Micros(r.at), store.Micros(r.changed))
+	return err
 }
 
 // update stores what became of a request, and the money that moved with it.
@@ -97,8 +98,9 @@ func (g *Gateway) book(tx *gorm.DB, r *request) error {
 	if r.moved.Amount == 0 {
 		return nil
 	}
-	return tx.Exec(`INSERT INTO ledger (id, operation, order_id, amount, currency, key, reference, charge, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		g.newID("led"), r.kind, r.orderID, r.moved.Amount, r.moved.Currency, r.key, r.reference, r.charge, store.Micros(r.changed)).Error
+	_, err := store.Exec(tx, `INSERT INTO ledger (id, operation, order_id, amount, currency, key, reference, charge, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		g.newID("led"), r.kind, r.orderID, r.moved.Amount, r.moved.Currency, r.key, r.reference, r.charge, store.Micros(r.changed))
+	return err
 }
 
 const requestColumns = `SELECT key, fingerprint, kind, order_id, token, charge, asked, state, reference, amount, currency, code, message,
@@ -114,7 +116,7 @@ func findRequest(db *gorm.DB, where string, args ...any) (*request, error) {
 }
 
 func findRequests(db *gorm.DB, where string, args ...any) (found []*request, err error) {
-	rows, err := db.Raw(requestColumns+where, args...).Rows()
+	rows, err := store.Rows(db, requestColumns+where, args...)
 	if err != nil {
 		return nil, err
 	}

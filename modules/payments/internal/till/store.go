@@ -14,20 +14,21 @@ import (
 
 // insertPayment stores a new payment, or reports that its order has one already.
 func insertPayment(tx *gorm.DB, e *entry) (fresh bool, err error) {
-	r := tx.Exec(`INSERT INTO payments (id, order_id, status, amount, currency, moved_currency, provider, token_digest, version, created_at, updated_at)
+	inserted, err := store.Exec(tx, `INSERT INTO payments (id, order_id, status, amount, currency, moved_currency, provider, token_digest, version, created_at, updated_at)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (order_id) DO NOTHING`,
 		e.ID, e.OrderID, e.Status, e.Amount.Amount, e.Amount.Currency, e.Captured.Currency, e.Provider, e.tokenDigest, e.Version,
 		store.Micros(e.CreatedAt), store.Micros(e.UpdatedAt))
-	return r.RowsAffected == 1, r.Error
+	return inserted == 1, err
 }
 
 // insertOperation stores a new operation.
 func insertOperation(tx *gorm.DB, paymentID string, op *operation) error {
-	return tx.Exec(`INSERT INTO operations (id, payment_id, kind, refund_id, status, amount, currency, requested, key, reason, reference,
+	_, err := store.Exec(tx, `INSERT INTO operations (id, payment_id, kind, refund_id, status, amount, currency, requested, key, reason, reference,
 			moved_amount, moved_currency, attempts, started_at, ended_at)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		op.ID, paymentID, op.Kind, op.refundID, op.Status, op.Amount.Amount, op.Amount.Currency, op.requested, op.Key, op.reason, op.Reference,
-		op.moved.Amount, op.moved.Currency, op.Attempts, store.Micros(op.StartedAt), ended(op)).Error
+		op.moved.Amount, op.moved.Currency, op.Attempts, store.Micros(op.StartedAt), ended(op))
+	return err
 }
 
 // addAttempts counts attempts of an operation that waits for the provider.
@@ -41,9 +42,10 @@ func addAttempts(tx *gorm.DB, paymentID, operationID string, more int64, now tim
 
 // updateOperation stores what an answer changes of an operation. The version of its payment is the fence.
 func updateOperation(tx *gorm.DB, op *operation) error {
-	return tx.Exec(`UPDATE operations SET status = ?, reference = ?, moved_amount = ?, moved_currency = ?, failure_code = ?, failure_message = ?,
+	_, err := store.Exec(tx, `UPDATE operations SET status = ?, reference = ?, moved_amount = ?, moved_currency = ?, failure_code = ?, failure_message = ?,
 		ended_at = ? WHERE id = ?`,
-		op.Status, op.Reference, op.moved.Amount, op.moved.Currency, op.failure.Code, op.failure.Message, ended(op), op.ID).Error
+		op.Status, op.Reference, op.moved.Amount, op.moved.Currency, op.failure.Code, op.failure.Message, ended(op), op.ID)
+	return err
 }
 
 func ended(op *operation) int64 {
@@ -60,12 +62,12 @@ func updatePayment(tx *gorm.DB, e *entry) (current bool, err error) {
 	if e.Action != nil {
 		action = *e.Action
 	}
-	r := tx.Exec(`UPDATE payments SET status = ?, authorised = ?, captured = ?, refunded = ?, moved_currency = ?, action_type = ?, action_url = ?,
+	updated, err := store.Exec(tx, `UPDATE payments SET status = ?, authorised = ?, captured = ?, refunded = ?, moved_currency = ?, action_type = ?, action_url = ?,
 		updated_at = ?, version = version + 1 WHERE id = ? AND version = ?`,
 		e.Status, e.Authorised.Amount, e.Captured.Amount, e.Refunded.Amount, e.Captured.Currency, action.Type, action.URL,
 		store.Micros(e.UpdatedAt), e.ID, e.Version)
-	if r.Error != nil || r.RowsAffected == 0 {
-		return false, r.Error
+	if err != nil || updated == 0 {
+		return false, err
 	}
 	e.Version++
 	return true, nil
