@@ -73,6 +73,10 @@ bench: ## Run the benchmarks
 tax: ## Compare orders a second on the channel layer with modules that call each other plainly
 	go test -v -run '^$$' -bench Tax -benchtime 40x ./cmd/internal/shop
 
+.PHONY: probe
+probe: ## Compare orders a second with the same commits made by SQL alone
+	go test -v -run '^$$' -bench Probe -benchtime 8x ./cmd/internal/shop
+
 .PHONY: headofline
 headofline: ## Compare quotes and stock queries while payments refuses with those of an idle shop
 	go test -v -run '^$$' -bench HeadOfLine -benchtime 12x ./cmd/internal/shop

@@ -22,6 +22,11 @@ import (
 // iteration is one round:
 //
 //	make probe
+//
+// Counted on 2026-11-24 over 1,000 orders of one customer: the shop makes 36 statements an order beside BEGIN, COMMIT and savepoints,
+// the probe 31. Both make 16 of savepoints and 8 commits. Bytes of a row in the shop: order 808, saga 160, timeline 141 (6 rows), event
+// 1,126 (2), key 1,182, payment 194, operation 180, request of the gateway 223, ledger 150. The probe's rows of saga, timeline and money
+// are shorter, it has fewer indexes and no foreign keys, and its orders have one line where the shop's have 1.5: all against the shop.
 func BenchmarkProbe(b *testing.B) {
 	useAllProcessors(b)
 	r, p := onDisk(b, shop.Config{}), newProbe(b)
