@@ -345,10 +345,11 @@ type Event struct {
 	Order         Order     `json:"order" doc:"As it was then"`
 }
 
-// EventsRequest asks for at most Limit events after a position.
+// EventsRequest asks for at most Limit events after a position; brief ones without the order, for a reader who only keeps his place.
 type EventsRequest struct {
 	After int64 `json:"after"`
 	Limit int   `json:"limit"`
+	Brief bool  `json:"brief"`
 }
 
 // EventPage is a page of events.

@@ -96,6 +96,20 @@ CREATE TABLE events (
     UNIQUE (order_id, sequence)
 );
 
+-- A row holds a whole answer: too large for a table that is its own index.
+CREATE TABLE idempotency_keys_2 (
+    caller     TEXT NOT NULL,
+    value      TEXT NOT NULL,
+    digest     TEXT NOT NULL,
+    subject    TEXT NOT NULL,            -- the order
+    answer     TEXT NOT NULL DEFAULT '', -- the order as it was answered, once it was
+    created_at INTEGER NOT NULL,
+    PRIMARY KEY (caller, value)
+);
+INSERT INTO idempotency_keys_2 SELECT caller, value, digest, subject, answer, created_at FROM idempotency_keys;
+DROP TABLE idempotency_keys;
+ALTER TABLE idempotency_keys_2 RENAME TO idempotency_keys;
+
 -- How far the feeds of others were read.
 CREATE TABLE cursors (
     feed     TEXT PRIMARY KEY,

@@ -128,3 +128,12 @@ func TestSagas(t *testing.T) {
 		}
 	}
 }
+
+func TestEvents_brief(t *testing.T) {
+	m := startNew(t)
+	o := m.place(t, request("k"))
+	page, err := m.Events(t.Context(), orders.EventsRequest{Brief: true})
+	if err != nil || len(page.Events) != 2 || page.Events[1].OrderID != o.ID || page.Events[1].Order.ID != "" {
+		t.Errorf("got %+v (%v)", page.Events, err)
+	}
+}

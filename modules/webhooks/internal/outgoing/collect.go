@@ -14,6 +14,9 @@ import (
 	"cutpoint/platform/store"
 )
 
+// enabled are the endpoints that are told of new events.
+const enabled = "deleted_at = 0 AND enabled = 1 ORDER BY id"
+
 // Collect reads the next page of the feed and stores what endpoints want of it. It reports whether there was anything. A page
 // that was read twice is stored once: the cursor is compared in the transaction that moves it.
 func (o *Outgoing) Collect(ctx context.Context) (found bool, err error) {
@@ -21,19 +24,24 @@ func (o *Outgoing) Collect(ctx context.Context) (found bool, err error) {
 	if err := o.Store.Read(ctx).Raw("SELECT position FROM cursor").Row().Scan(&cursor); err != nil {
 		return false, err
 	}
-	page, err := o.read(ctx, cursor)
+	wanting, err := queryEndpoints(o.Store.Read(ctx), enabled)
+	if err != nil {
+		return false, err
+	}
+	brief := len(wanting) == 0 // nobody will be told: the feed is read to keep the place in it
+	page, err := o.read(ctx, cursor, brief)
 	if err != nil || len(page.Events) == 0 {
 		return false, err
 	}
 	wanted := 0
 	err = o.Store.Write(ctx, func(tx *gorm.DB) error {
+		endpoints, err := queryEndpoints(tx, enabled)
+		if err != nil || brief && len(endpoints) > 0 { // one was added meanwhile: read the page again
+			return err
+		}
 		moved := tx.Exec("UPDATE cursor SET position = ? WHERE position = ?", page.Events[len(page.Events)-1].Position, cursor)
 		if moved.Error != nil || moved.RowsAffected == 0 {
 			return moved.Error // somebody else has stored this page
-		}
-		endpoints, err := queryEndpoints(tx, "deleted_at = 0 AND enabled = 1 ORDER BY id")
-		if err != nil {
-			return err
 		}
 		for _, e := range page.Events {
 			n, err := o.keep(tx, e, endpoints)
@@ -51,10 +59,10 @@ func (o *Outgoing) Collect(ctx context.Context) (found bool, err error) {
 }
 
 // read asks for the events after a position: for fewer, down to one, where a page is larger than a message may be.
-func (o *Outgoing) read(ctx context.Context, after int64) (orders.EventPage, error) {
+func (o *Outgoing) read(ctx context.Context, after int64, brief bool) (orders.EventPage, error) {
 	limit := o.policy.CollectBatch
 	for {
-		page, err := o.Orders.Events(ctx, orders.EventsRequest{After: after, Limit: limit})
+		page, err := o.Orders.Events(ctx, orders.EventsRequest{After: after, Limit: limit, Brief: brief})
 		if !errors.Is(err, channel.ErrTooLarge) || limit == 1 {
 			return page, err
 		}
