@@ -114,6 +114,15 @@ func TestPlace(t *testing.T) {
 			t.Errorf("stored is %+v (%v), answered was %+v", stored, err, o)
 		}
 	})
+	t.Run("stores the price that was frozen, not the one that was quoted", func(t *testing.T) {
+		m := startNew(t)
+		m.answer("inventory.reserve", func() error { m.price++; return nil })
+		o := m.place(t, request("k"))
+		stored, err := m.Order(t.Context(), orders.OrderRequest{ID: o.ID})
+		if want := int64(2582); err != nil || stored.Totals.Total.Amount != want || stored.Lines[0].Total.Amount != want {
+			t.Errorf("stored is %+v, %+v (%v)", stored.Totals, stored.Lines, err)
+		}
+	})
 	t.Run("costs three commits", func(t *testing.T) {
 		m := startNew(t)
 		before := m.door.StoreStats().Commits

@@ -216,18 +216,23 @@ func faults(f *fault.Error) error {
 
 // insert stores a new order with its saga and claims its key in one commit. If somebody else has the key by now, it stores
 // nothing and returns their claim.
-func (c *Checkout) insert(ctx context.Context, r *record, key idempotency.Key, answer any) (claim *store.Claim, err error) {
-	err = c.Store.Write(ctx, func(tx *gorm.DB) (err error) {
-		if claim, err = store.FindClaim(tx, key, c.Now()); err != nil || claim != nil {
-			return err
-		}
-		if err := c.create(tx, r); err != nil {
-			return err
-		}
+func (c *Checkout) insert(ctx context.Context, r *record, key idempotency.Key, answer any) (*store.Claim, error) {
+	err := c.Store.Write(ctx, func(tx *gorm.DB) error {
+		r.settle()
 		if answer == nil && resting(r.order.State) {
 			answer = r.order
 		}
-		return store.SaveClaim(tx, key, r.order.ID, answer, r.order.CreatedAt)
+		if err := store.SaveClaim(tx, key, r.order.ID, answer, r.order.CreatedAt); err != nil {
+			return err
+		}
+		return c.create(tx, r)
 	})
-	return claim, err
+	if !errors.Is(err, gorm.ErrDuplicatedKey) {
+		return nil, err
+	}
+	claim, found := store.FindClaim(c.Store.Read(ctx), key, c.Now()) // seldom enough to look it up only now
+	if claim == nil && found == nil {
+		return nil, err
+	}
+	return claim, found
 }

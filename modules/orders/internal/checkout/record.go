@@ -1,6 +1,7 @@
 package checkout
 
 import (
+	"slices"
 	"time"
 
 	"cutpoint/modules/orders"
@@ -15,6 +16,7 @@ import (
 type record struct {
 	order    orders.Order // State and Version are the saga's
 	placedBy string
+	repriced bool // lines and totals are not those that are stored
 
 	hold     string // of a cart, whose stock the order takes over
 	token    string
@@ -114,7 +116,9 @@ func (r *record) calculateRequest() pricing.CalculateRequest {
 }
 
 func (r *record) setPrice(c pricing.Calculation) {
-	r.order.Lines, r.order.Totals = priced(c)
+	lines, totals := priced(c)
+	r.repriced = r.repriced || totals != r.order.Totals || !slices.Equal(lines, r.order.Lines)
+	r.order.Lines, r.order.Totals = lines, totals
 }
 
 // priced says in the words of this contract what pricing calculated.

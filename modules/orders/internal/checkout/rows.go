@@ -55,7 +55,7 @@ func (c *Checkout) load(db *gorm.DB, orderID string) (*record, error) {
 // create inserts a new order with its saga.
 func (c *Checkout) create(tx *gorm.DB, r *record) error {
 	o := &r.order
-	r.settle()
+	r.repriced = false
 	if _, err := store.Exec(tx, `INSERT INTO orders (id, status, currency, customer_email, customer_id, lines, totals, payment, coupon, shipping,
 		failure, metadata, placed_by, correlation_id, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		o.ID, o.Status, o.Currency, o.Customer.Email, o.Customer.ID, text(o.Lines), text(o.Totals), text(o.Payment), o.Coupon, text(o.Shipping),
@@ -93,8 +93,14 @@ func (c *Checkout) update(tx *gorm.DB, r *record) error {
 		return errOvertaken
 	}
 	o.Version++
-	if _, err := store.Exec(tx, "UPDATE orders SET status = ?, lines = ?, totals = ?, payment = ?, failure = ?, updated_at = ? WHERE id = ?",
-		o.Status, text(o.Lines), text(o.Totals), text(o.Payment), text(o.Failure), store.Micros(o.UpdatedAt), o.ID); err != nil {
+	if r.repriced { // since it was quoted, which is rare
+		if _, err := store.Exec(tx, "UPDATE orders SET lines = ?, totals = ? WHERE id = ?", text(o.Lines), text(o.Totals), o.ID); err != nil {
+			return err
+		}
+		r.repriced = false
+	}
+	if _, err := store.Exec(tx, "UPDATE orders SET status = ?, payment = ?, failure = ?, updated_at = ? WHERE id = ?",
+		o.Status, text(o.Payment), text(o.Failure), store.Micros(o.UpdatedAt), o.ID); err != nil {
 		return err
 	}
 	return c.append(tx, r)
