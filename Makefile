@@ -45,8 +45,14 @@ edges: ## Print the calls an order makes on each edge between modules
 
 .PHONY: sim
 sim: SEEDS ?= 500
-sim: ## Simulate a shop whose messages get lost, SEEDS times
-	go test -run TestSimulation -timeout 60m ./cmd/internal/shop -args -seeds $(SEEDS)
+sim: FIRST ?= 1
+sim: ## Simulate the shop on SEEDS bad days, or on the day of one SEED, with its history
+	go test -run 'TestSimulation$$' -timeout 60m ./cmd/internal/sim $(if $(SEED),-v -args -seed $(SEED),-args -seeds $(SEEDS) -first $(FIRST))
+	$(if $(SEED),,go test -run 'TestSimulation$$' -timeout 60m ./cmd/internal/shop -args -seeds 20)
+
+.PHONY: mutants
+mutants: ## Take out one guard after the other, and see the simulation turn red
+	go test -v -run TestMutants -timeout 60m ./cmd/internal/mutants -args -mutants
 
 .PHONY: crash
 crash: KILLS ?= 200
