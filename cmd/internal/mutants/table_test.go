@@ -25,8 +25,8 @@ func mutants() []mutant {
 			{till + "operate.go", "result, err = t.seek(ctx, e, id)", "result = Result{State: NotFound}"},
 		}, "was charged|invariant (2|10)"},
 		{"3 a declined order counts as paid", []edit{
-			{checkout + "steps.go", "case payments.StatusSucceeded, payments.StatusAuthorised:\n\t\treturn move{to: finalisingStock",
-				"case payments.StatusSucceeded, payments.StatusAuthorised, payments.StatusDeclined:\n\t\treturn move{to: finalisingStock"},
+			{checkout + "steps.go", "f := payments.ErrDeclined\n",
+				"f := payments.ErrDeclined\n\t\tif r.order.Totals.Total.Amount > 0 {\n\t\t\treturn move{to: finalisingStock}, nil\n\t\t}\n"},
 		}, "invariant 3|nobody paid"},
 		{"3 paid stock is not taken off the shelf", []edit{
 			{checkout + "steps.go", "return move{to: finalisingStock, reference: payment.ID}, nil", "return move{to: finalisingOrder, reference: payment.ID}, nil"},
@@ -52,6 +52,7 @@ func mutants() []mutant {
 		}, "invariant [45]"},
 		{"6 a coupon has no limit", []edit{
 			{prices + "coupons.go", "(use_limit = 0 OR used < use_limit)", "1 = 1"},
+			{"migrations/pricing/sqlite/0002_promotions.sql", "CHECK (use_limit = 0 OR used <= use_limit)", "CHECK (use_limit >= 0)"},
 		}, "invariant 6"},
 		{"6 a dead order keeps its coupon", []edit{
 			{checkout + "steps.go", "_, err = c.Pricing.ReleaseCoupon(ctx, pricing.ReleaseCouponRequest{OrderID: r.order.ID})", "err = nil"},
@@ -103,7 +104,7 @@ func mutants() []mutant {
 		{"a charge that was not answered counts as declined", []edit{
 			{till + "operate.go", "if r.State == Unknown {\n\t\treturn payments.Payment{}, payments.ErrUnknownOutcome.About(e.OrderID).Because(r.Cause)\n\t}",
 				"if r.State == Unknown {\n\t\tr = Result{State: Declined, Failure: payments.Failure{Code: \"no_answer\"}}\n\t}"},
-		}, "invariant|is declined"},
+		}, "invariant|is declined|in review for"},
 		{"amounts are not compared", []edit{
 			{till + "entry.go", "if r.Amount != op.Amount {", "if r.Amount.Currency != op.Amount.Currency {"},
 		}, "invariant"},

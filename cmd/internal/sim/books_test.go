@@ -8,7 +8,6 @@ import (
 	"cutpoint/modules/inventory"
 	"cutpoint/modules/orders"
 	"cutpoint/modules/payments"
-	"cutpoint/platform/fault"
 )
 
 // settle gives the shop the time that it needs, asks again for what was never answered, and lets an operator look at what waits
@@ -123,7 +122,7 @@ func (w *world) all() []orders.Order {
 func mayReview() []string {
 	return []string{
 		payments.ErrWrongAmount.Code, payments.ErrRefundDeclined.Code, payments.ErrCaptureDeclined.Code, payments.ErrKeyExpired.Code,
-		inventory.ErrReleased.Code, fault.ErrInternal.Code,
+		inventory.ErrReleased.Code,
 	}
 }
 

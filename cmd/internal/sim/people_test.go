@@ -159,14 +159,14 @@ func (w *world) place(n *wish) {
 	p, err := w.Orders.Place(w.t.Context(), n.request)
 	w.heard(p, err)
 	if w.lost() {
-		n.unsure = true
+		n.unsure, n.refused = true, false
 		return
 	}
 	switch f := fault.From(err); {
 	case err != nil && (f.Kind == fault.Invalid || f.Kind == fault.Conflict) && !errors.Is(f, idempotency.ErrInUse):
 		n.refused = !n.unsure
 	case err != nil:
-		n.unsure = true
+		n.unsure, n.refused = true, false // refused once, it may have been taken now
 	case n.orderID != "" && n.orderID != p.Order.ID:
 		w.t.Errorf("key %s was answered with %s and now with %s", n.request.Key.Value, n.orderID, p.Order.ID)
 	case w.orders[p.Order.ID] != nil && w.orders[p.Order.ID] != n:

@@ -27,7 +27,12 @@ func TestMain(m *testing.M) {
 }
 
 // found are seeds that once failed. They run first, always.
-func found() []uint64 { return []uint64{} }
+func found() []uint64 {
+	return []uint64{
+		25,       // the process died while it was opened, since leases are inherited
+		551, 945, // an order was refused, sent again and stored, its answer was lost, and nobody asked a third time: the simulation's fault
+	}
+}
 
 // TestSimulation runs many days. In the end of each, every order that a customer was told of is there and at its end, or with an
 // operator for a reason that can be named; the ten invariants hold; and the provider's own ledger says the same as the shop.
