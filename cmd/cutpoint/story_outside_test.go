@@ -124,7 +124,7 @@ func (s *story) datastore(ts *testscript.TestScript, name string) *sql.DB {
 
 func (s *story) sql(ts *testscript.TestScript, _ bool, args []string) {
 	db := s.datastore(ts, args[0])
-	defer db.Close()
+	defer func() { _ = db.Close() }()
 	done, err := db.Exec(args[1])
 	ts.Check(err)
 	if rows, err := done.RowsAffected(); err != nil || rows == 0 {
@@ -134,7 +134,7 @@ func (s *story) sql(ts *testscript.TestScript, _ bool, args []string) {
 
 func (s *story) delivered(ts *testscript.TestScript, _ bool, _ []string) {
 	db := s.datastore(ts, "testgateway")
-	defer db.Close()
+	defer func() { _ = db.Close() }()
 	var left int
 	if !eventually(func() bool {
 		ts.Check(db.QueryRow("SELECT count(*) FROM events").Scan(&left))
@@ -147,7 +147,7 @@ func (s *story) delivered(ts *testscript.TestScript, _ bool, _ []string) {
 // sign uses the secret of the test gateway, which nobody but the gateway and the shop should know.
 func (s *story) sign(ts *testscript.TestScript, _ bool, args []string) {
 	db := s.datastore(ts, "testgateway")
-	defer db.Close()
+	defer func() { _ = db.Close() }()
 	var secret []byte
 	ts.Check(db.QueryRow("SELECT secret FROM secret").Scan(&secret))
 	age, err := time.ParseDuration(args[1])
