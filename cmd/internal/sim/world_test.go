@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"cutpoint/cmd/internal/shop"
@@ -57,6 +58,8 @@ func newWorld(t *testing.T, seed uint64, tell bool) *world {
 	if err := w.open(); err != nil {
 		t.Fatalf("open the shop: %v", err)
 	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.disk = 0.05 * w.faults.Float64()
 	w.light()
 	w.calm = false
@@ -89,6 +92,7 @@ func (w *world) open() error {
 		return err
 	}
 	w.shop, w.Contracts = s, s.Contracts()
+	synctest.Wait() // until what it does first by itself is done: nobody comes at the same instant
 	return nil
 }
 
