@@ -11,5 +11,7 @@
 //
 //	make sim                 # many seeds
 //	make sim SEEDS=20000     # more
+//	make sim FIRST=20001     # others
 //	make sim SEED=77         # one, with its history
+//	make mutants             # see it turn red, guard by guard: package mutants
 package sim

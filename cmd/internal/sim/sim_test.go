@@ -13,6 +13,7 @@ import (
 var (
 	seeds = flag.Uint64("seeds", 60, "how many seeds the simulation runs")
 	first = flag.Uint64("first", 1, "the first of them")
+	twice = flag.Uint64("twice", 40, "how many seeds are run twice")
 	seed  = flag.Uint64("seed", 0, "run this seed alone, and print its history")
 )
 
@@ -55,7 +56,7 @@ func TestSimulation(t *testing.T) {
 
 // TestSimulationReplays runs seeds twice: a seed that fails is of use only if it fails again.
 func TestSimulationReplays(t *testing.T) {
-	for n := uint64(1); n <= 40; n++ {
+	for n := uint64(1); n <= *twice; n++ {
 		t.Run(fmt.Sprintf("seed=%d", n), func(t *testing.T) {
 			var digests [2]uint64
 			for i := range digests {
