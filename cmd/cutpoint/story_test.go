@@ -252,7 +252,7 @@ func (s *story) read(ts *testscript.TestScript, path string, into any) (text str
 func (s *story) await(ts *testscript.TestScript, _ bool, args []string) {
 	path, want := args[0], args[1]
 	if !strings.HasPrefix(path, "/") {
-		path, want = "/v1/orders/"+args[0], `"status":"`+args[1]+`"`
+		path, want = "/v1/orders/"+args[0], `"id":"`+args[0]+`","status":"`+args[1]+`"` // its own, not that of its payment
 	}
 	var latest string
 	reached := eventually(func() bool {
