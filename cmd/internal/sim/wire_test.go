@@ -60,6 +60,7 @@ func (l *wire) fate(what string) (luck float64, delay, travel time.Duration) {
 func (l *wire) Send(to string, m channel.Message) error {
 	luck, delay, travel := l.fate(m.Header.From + " " + m.Header.Operation)
 	time.Sleep(travel)
+	m.Header.Deadline = m.Header.Deadline.Add(-time.Microsecond) // a handler gives up before its caller, not at the same instant
 	l.mu.Lock()
 	l.asked[m.Header.ReplyTo] = m.Header.Operation
 	l.mu.Unlock()
