@@ -57,12 +57,14 @@ import (
 
 // Faults of a layer.
 var (
-	ErrFull       = fault.New(fault.Unavailable, "channel_full", "the module is at capacity").WithOutcome(fault.NotExecuted).WithRetryAfter(time.Second)
-	ErrNoReceiver = fault.New(fault.Unavailable, "channel_no_receiver", "nobody serves this module now").WithOutcome(fault.NotExecuted).WithRetryAfter(time.Second)
-	ErrClosed     = fault.New(fault.Unavailable, "channel_closed", "the channel layer is shut down").WithOutcome(fault.NotExecuted).WithRetryAfter(time.Second)
-	ErrName       = fault.New(fault.Internal, "channel_name", "not a channel name").WithOutcome(fault.NotExecuted)
-	ErrTooLarge   = fault.New(fault.TooLarge, "channel_too_large", "the message is larger than modules may send").WithOutcome(fault.NotExecuted)
-	ErrBody       = fault.New(fault.Internal, "channel_body", "only an encoded body can be sent to a group, or through a layer that encodes").WithOutcome(fault.NotExecuted)
+	ErrFull        = fault.New(fault.Unavailable, "channel_full", "the module is at capacity").WithOutcome(fault.NotExecuted).WithRetryAfter(time.Second)
+	ErrNoReceiver  = fault.New(fault.Unavailable, "channel_no_receiver", "nobody serves this module now").WithOutcome(fault.NotExecuted).WithRetryAfter(time.Second)
+	ErrClosed      = fault.New(fault.Unavailable, "channel_closed", "the channel layer is shut down").WithOutcome(fault.NotExecuted).WithRetryAfter(time.Second)
+	ErrName        = fault.New(fault.Internal, "channel_name", "not a channel name").WithOutcome(fault.NotExecuted)
+	ErrTooLarge    = fault.New(fault.TooLarge, "channel_too_large", "the message is larger than modules may send").WithOutcome(fault.NotExecuted)
+	ErrUnreachable = fault.New(fault.Unavailable, "channel_unreachable", "the module can't be reached at present").WithOutcome(fault.NotExecuted).WithRetryAfter(time.Second)
+	ErrNotAllowed  = fault.New(fault.Internal, "channel_not_allowed", "this process may not send there").WithOutcome(fault.NotExecuted)
+	ErrBody        = fault.New(fault.Internal, "channel_body", "only an encoded body can be sent to a group, or through a layer that encodes").WithOutcome(fault.NotExecuted)
 )
 
 // MaxBody is the largest encoded body in bytes: 1 MiB less room for headers.
@@ -71,7 +73,8 @@ const MaxBody = 1<<20 - 16<<10
 // Layer is a channel layer. All methods are safe for concurrent use.
 type Layer interface {
 	// Send puts a message on a channel and returns at once. A message with a ReplyTo needs somebody who listens.
-	// Errors: ErrFull, ErrNoReceiver, ErrTooLarge, ErrBody, ErrName, ErrClosed.
+	// Errors: ErrFull, ErrNoReceiver, ErrTooLarge, ErrBody, ErrName, ErrClosed, and of a layer between processes ErrUnreachable and
+	// ErrNotAllowed. Such a layer may tell ErrFull and ErrNoReceiver later, as the answer in the slot.
 	Send(to string, m Message) error
 
 	// Listen declares a reader of one channel or several. A channel that is local to another process can't be read.
@@ -108,6 +111,10 @@ type Layer interface {
 	// It may be called twice.
 	Close()
 
+	// Encodes tells whether the bodies that are sent to a channel must be []byte: they leave the process, or the layer behaves as if
+	// they did. The answer is the same for as long as the layer lives.
+	Encodes(to string) bool
+
 	// Info tells what the layer is.
 	Info() Info
 
@@ -139,7 +146,7 @@ type ReplySlot interface {
 	// Address is what goes into the request's ReplyTo.
 	Address() ReplyTo
 
-	// Wait returns the answer, or false once the deadline has passed, or done or the layer is closed. It is called once.
+	// Wait returns the answer, or a *fault.Error if the message was refused after it was sent, or false once the deadline has passed, or done or the layer is closed. It is called once.
 	Wait(done <-chan struct{}, deadline time.Time) (body any, ok bool)
 
 	// Release gives the slot back. Answers that come later are dropped.
@@ -200,9 +207,8 @@ func hexadecimal(n uint64) string {
 
 // Info tells what a layer is.
 type Info struct {
-	Driver  string // "memory"
+	Driver  string // "memory" or "nats"
 	Process string // this process, as it stands in the names of local channels
-	Encodes bool   // bodies must be []byte: the layer crosses a process, or behaves as if it did
 }
 
 // Stats are the figures of one channel since it was made. A channel that nobody reads is gone when its last message is.

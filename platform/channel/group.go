@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// groups holds who belongs to which group, until when.
-type groups struct {
+// Memberships is who belongs to which group, until when: what drivers keep of groups. It is safe for concurrent use, and holds no
+// more than what has not expired.
+type Memberships struct {
 	expiry time.Duration
 
 	mu      sync.Mutex
@@ -15,80 +16,48 @@ type groups struct {
 	sweeper *time.Timer                     // nil: nothing will expire
 }
 
-// GroupAdd implements Layer.
-func (m *Memory) GroupAdd(group, channel string) error {
-	if err := m.checkGroup(group, channel); err != nil {
-		return err
+// Membership is that of a channel in a group.
+type Membership struct {
+	Group, Channel string
+	Until          time.Time
+}
+
+// NewMemberships returns an empty table. An expiry of 0 is DefaultGroupExpiry.
+func NewMemberships(expiry time.Duration) *Memberships {
+	if expiry <= 0 {
+		expiry = DefaultGroupExpiry
 	}
-	g := &m.groups
+	return &Memberships{expiry: expiry, members: map[string]map[string]time.Time{}}
+}
+
+// Expiry is how long a membership lasts.
+func (g *Memberships) Expiry() time.Duration { return g.expiry }
+
+// Add makes a channel a member for a time, or renews its membership.
+func (g *Memberships) Add(group, channel string, left time.Duration) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.members[group] == nil {
 		g.members[group] = map[string]time.Time{}
 	}
-	g.members[group][channel] = time.Now().Add(g.expiry)
+	g.members[group][channel] = time.Now().Add(left)
 	if g.sweeper == nil {
-		g.sweeper = time.AfterFunc(g.expiry, g.sweep)
+		g.sweeper = time.AfterFunc(left, g.sweep)
 	}
-	return nil
 }
 
-// GroupDiscard implements Layer.
-func (m *Memory) GroupDiscard(group, channel string) error {
-	if err := m.checkGroup(group, channel); err != nil {
-		return err
-	}
-	g := &m.groups
+// Discard ends a membership, if there is one.
+func (g *Memberships) Discard(group, channel string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	delete(g.members[group], channel)
 	if len(g.members[group]) == 0 {
 		delete(g.members, group)
 	}
-	return nil
 }
 
-// GroupSend implements Layer.
-func (m *Memory) GroupSend(group string, msg Message) (delivered, dropped int, err error) {
-	if err := m.checkGroup(group, group); err != nil {
-		return 0, 0, err
-	}
-	b, ok := msg.Body.([]byte)
-	if !ok {
-		return 0, 0, ErrBody
-	}
-	if len(b) > MaxBody {
-		return 0, 0, tooLarge(len(b))
-	}
-	for _, channel := range m.groups.of(group) {
-		err := m.Send(channel, msg) // which copies the body
-		if err == nil {
-			delivered++
-			continue
-		}
-		dropped++
-		if q, ok := m.queues.Load(channel); ok && errors.Is(err, ErrFull) {
-			q.(*queue).lost()
-		}
-	}
-	return delivered, dropped, nil
-}
-
-func (m *Memory) checkGroup(group, channel string) error {
-	if err := CheckName(group); err != nil {
-		return err
-	}
-	if err := CheckName(channel); err != nil {
-		return err
-	}
-	if m.refuses.Load() {
-		return ErrClosed
-	}
-	return nil
-}
-
-// of returns the members whose time is not over.
-func (g *groups) of(group string) (channels []string) {
+// Of returns the members of a group whose time is not over.
+func (g *Memberships) Of(group string) (channels []string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for channel, until := range g.members[group] {
@@ -99,8 +68,33 @@ func (g *groups) of(group string) (channels []string) {
 	return channels
 }
 
+// All returns every membership whose time is not over.
+func (g *Memberships) All() (all []Membership) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for group, members := range g.members {
+		for channel, until := range members {
+			if !passed(until) {
+				all = append(all, Membership{group, channel, until})
+			}
+		}
+	}
+	return all
+}
+
+// Clear ends every membership.
+func (g *Memberships) Clear() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	clear(g.members)
+	if g.sweeper != nil {
+		g.sweeper.Stop()
+		g.sweeper = nil
+	}
+}
+
 // sweep forgets memberships whose time is over, also of groups that nobody sends to any more.
-func (g *groups) sweep() {
+func (g *Memberships) sweep() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	var next time.Time
@@ -123,12 +117,64 @@ func (g *groups) sweep() {
 	}
 }
 
-func (g *groups) clear() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	clear(g.members)
-	if g.sweeper != nil {
-		g.sweeper.Stop()
-		g.sweeper = nil
+// GroupAdd implements Layer.
+func (m *Memory) GroupAdd(group, channel string) error {
+	if err := m.checkGroup(group, channel); err != nil {
+		return err
 	}
+	m.groups.Add(group, channel, m.groups.expiry)
+	return nil
+}
+
+// GroupDiscard implements Layer.
+func (m *Memory) GroupDiscard(group, channel string) error {
+	if err := m.checkGroup(group, channel); err != nil {
+		return err
+	}
+	m.groups.Discard(group, channel)
+	return nil
+}
+
+// GroupSend implements Layer.
+func (m *Memory) GroupSend(group string, msg Message) (delivered, dropped int, err error) {
+	if err := m.checkGroup(group, group); err != nil {
+		return 0, 0, err
+	}
+	b, ok := msg.Body.([]byte)
+	if !ok {
+		return 0, 0, ErrBody
+	}
+	if len(b) > MaxBody {
+		return 0, 0, TooLarge(len(b))
+	}
+	for _, channel := range m.groups.Of(group) {
+		if m.SendCopy(channel, msg) == nil { // which copies the body
+			delivered++
+		} else {
+			dropped++
+		}
+	}
+	return delivered, dropped, nil
+}
+
+// SendCopy is Send for one member of a group: a copy that finds the channel full counts as one that was accepted and dropped.
+func (m *Memory) SendCopy(to string, msg Message) error {
+	err := m.Send(to, msg)
+	if q, ok := m.queues.Load(to); ok && errors.Is(err, ErrFull) {
+		q.(*queue).lost()
+	}
+	return err
+}
+
+func (m *Memory) checkGroup(group, channel string) error {
+	if err := CheckName(group); err != nil {
+		return err
+	}
+	if err := CheckName(channel); err != nil {
+		return err
+	}
+	if m.refuses.Load() {
+		return ErrClosed
+	}
+	return nil
 }

@@ -75,7 +75,7 @@ type Memory struct {
 	desks   [64]atomic.Pointer[queue]
 	mu      sync.Mutex
 	shares  map[string]*share // of local channels, by what stands before their local part
-	groups  groups
+	groups  *Memberships
 	replies replyTable
 }
 
@@ -89,15 +89,11 @@ func NewMemory(o Options) *Memory {
 	if o.Expiry <= 0 {
 		o.Expiry = DefaultExpiry
 	}
-	if o.GroupExpiry <= 0 {
-		o.GroupExpiry = DefaultGroupExpiry
-	}
 	if o.Replies <= 0 {
 		o.Replies = DefaultReplies
 	}
-	m := &Memory{options: o, process: NewProcess(), shares: map[string]*share{}}
+	m := &Memory{options: o, process: NewProcess(), shares: map[string]*share{}, groups: NewMemberships(o.GroupExpiry)}
 	m.name = hexadecimal(m.process)
-	m.groups = groups{expiry: o.GroupExpiry, members: map[string]map[string]time.Time{}}
 	m.replies.process = m.process
 	m.replies.limit = o.Replies
 	return m
@@ -112,14 +108,17 @@ func NewProcess() uint64 {
 
 // Info implements Layer.
 func (m *Memory) Info() Info {
-	return Info{Driver: "memory", Process: m.name, Encodes: m.options.Strict}
+	return Info{Driver: "memory", Process: m.name}
 }
+
+// Encodes implements Layer.
+func (m *Memory) Encodes(string) bool { return m.options.Strict }
 
 // Send implements Layer.
 func (m *Memory) Send(to string, msg Message) error {
 	if b, ok := msg.Body.([]byte); ok {
 		if len(b) > MaxBody {
-			return tooLarge(len(b))
+			return TooLarge(len(b))
 		}
 		msg.Body = bytes.Clone(b)
 	} else if m.options.Strict {
@@ -140,7 +139,8 @@ func (m *Memory) Send(to string, msg Message) error {
 	}
 }
 
-func tooLarge(n int) error {
+// TooLarge is ErrTooLarge with the number of bytes that a message has.
+func TooLarge(n int) error {
 	return ErrTooLarge.Saying("the message has %d bytes; modules may send %d", n, MaxBody)
 }
 
@@ -282,7 +282,7 @@ func (m *Memory) Reply(to ReplyTo, body any) {
 
 // Flush implements Layer.
 func (m *Memory) Flush() {
-	m.groups.clear()
+	m.groups.Clear()
 	m.each((*queue).flush)
 }
 
@@ -307,7 +307,7 @@ func (m *Memory) Close() {
 	m.closed.Store(true)
 	m.mu.Unlock()
 	m.each((*queue).close)
-	m.groups.clear()
+	m.groups.Clear()
 	m.replies.close()
 }
 

@@ -39,7 +39,6 @@ type UnreliableCounts struct {
 type UnreliableLayer struct {
 	Layer
 	options Unreliability
-	encodes bool
 
 	mu      sync.Mutex
 	sends   *rand.Rand // two sources, so that what befalls messages does not depend on who answers when
@@ -61,7 +60,7 @@ var _ Layer = (*UnreliableLayer)(nil)
 // follows from the seed alone. Closing it closes l.
 func Unreliable(l Layer, o Unreliability) *UnreliableLayer {
 	return &UnreliableLayer{
-		Layer: l, options: o, encodes: l.Info().Encodes, pending: map[*delayed]struct{}{},
+		Layer: l, options: o, pending: map[*delayed]struct{}{},
 		sends: rand.New(rand.NewPCG(o.Seed, 1)), replies: rand.New(rand.NewPCG(o.Seed, 2)),
 	}
 }
@@ -80,8 +79,8 @@ func (u *UnreliableLayer) Send(to string, m Message) error {
 	case err != nil:
 		return err
 	case len(b) > MaxBody:
-		return tooLarge(len(b))
-	case !encoded && u.encodes:
+		return TooLarge(len(b))
+	case !encoded && u.Encodes(to):
 		return ErrBody
 	}
 	u.mu.Lock()

@@ -41,7 +41,6 @@ type Observation struct {
 type Caller struct {
 	layer   channel.Layer
 	direct  *direct // of a test that measures; mostly nil
-	encodes bool
 	from    string
 	options CallerOptions
 	process uint64
@@ -55,7 +54,7 @@ func NewCaller(l channel.Layer, from string, o CallerOptions) *Caller {
 		o.Timeout = DefaultTimeout
 	}
 	d, _ := l.(*direct)
-	return &Caller{layer: l, direct: d, encodes: l.Info().Encodes, from: from, options: o, process: channel.NewProcess(), start: time.Now()}
+	return &Caller{layer: l, direct: d, from: from, options: o, process: channel.NewProcess(), start: time.Now()}
 }
 
 // address fills in what goes with a call that is made in ctx and began then; it returns false if it is too late for it.

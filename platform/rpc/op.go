@@ -88,28 +88,42 @@ func (op *Op[Req, Resp]) call(ctx context.Context, c *Caller, req Req, begin tim
 	if op.lane != nil {
 		m.Header.Lane = op.lane(req)
 	}
-	if m.Body, err = op.request(c.encodes, req); err != nil {
+	if m.Body, err = op.request(c.layer.Encodes(op.channel), req); err != nil {
 		return resp, err
 	}
-	slot, err := c.send(op.channel, &m)
+	answer, err := op.ask(ctx, c, &m)
 	if err != nil && c.options.WaitWhenFull > 0 {
-		slot, err = op.sendLater(ctx, c, &m, c.start.Add(begin+c.options.WaitWhenFull), err)
+		answer, err = op.askLater(ctx, c, &m, c.start.Add(begin+c.options.WaitWhenFull), err)
 	}
 	if err != nil {
-		op.recycle(m.Body)
+		if fault.From(err).Outcome == fault.NotExecuted { // whoever refused it has let go of it
+			op.recycle(m.Body)
+		}
 		return resp, err
-	}
-	answer, ok := slot.Wait(ctx.Done(), m.Header.Deadline)
-	slot.Release()
-	if !ok {
-		return resp, ErrNoAnswer.Saying("%s did not answer in time", op.name).Because(ctx.Err())
 	}
 	return op.answer(answer)
 }
 
-// sendLater sends a message again and again, for as long as the caller waits for room, its deadline allows and the channel is
-// full. The pauses grow, so that many who wait don't keep a module busy that has too much to do.
-func (op *Op[Req, Resp]) sendLater(ctx context.Context, c *Caller, m *channel.Message, until time.Time, err error) (channel.ReplySlot, error) {
+// ask sends a message and waits for the answer. A refusal is an error, whether it comes at once or later.
+func (op *Op[Req, Resp]) ask(ctx context.Context, c *Caller, m *channel.Message) (answer any, err error) {
+	slot, err := c.send(op.channel, m)
+	if err != nil {
+		return nil, err
+	}
+	answer, ok := slot.Wait(ctx.Done(), m.Header.Deadline)
+	slot.Release()
+	if !ok {
+		return nil, ErrNoAnswer.Saying("%s did not answer in time", op.name).Because(ctx.Err())
+	}
+	if f, refused := answer.(*fault.Error); refused {
+		return nil, f
+	}
+	return answer, nil
+}
+
+// askLater asks again and again, for as long as the caller waits for room, its deadline allows and the channel is full. The pauses
+// grow, so that many who wait don't keep a module busy that has too much to do.
+func (op *Op[Req, Resp]) askLater(ctx context.Context, c *Caller, m *channel.Message, until time.Time, err error) (answer any, _ error) {
 	if m.Header.Deadline.Before(until) {
 		until = m.Header.Deadline
 	}
@@ -126,12 +140,9 @@ func (op *Op[Req, Resp]) sendLater(ctx context.Context, c *Caller, m *channel.Me
 		if time.Until(m.Header.Deadline) <= 0 {
 			break // what is sent now would not be started
 		}
-		var slot channel.ReplySlot
-		if slot, err = c.send(op.channel, m); err == nil {
-			return slot, nil
-		}
+		answer, err = op.ask(ctx, c, m)
 	}
-	return nil, err
+	return answer, err
 }
 
 // request copies or encodes a request.
@@ -167,8 +178,6 @@ func (op *Op[Req, Resp]) answer(answer any) (resp Resp, err error) {
 			return resp, e.Fault
 		}
 		return e.Value, nil
-	case *fault.Error: // the call met no handler
-		return resp, body
 	default:
 		return resp, fault.ErrInternal.Because(fmt.Errorf("%s answered with a %T", op.name, answer))
 	}

@@ -40,7 +40,6 @@ type Handled struct {
 // Server answers the calls to one module with a fixed pool of workers.
 type Server struct {
 	layer   channel.Layer
-	encodes bool
 	module  string
 	options ServerOptions
 	offers  []offer
@@ -71,7 +70,7 @@ func NewServer(l channel.Layer, module string, o ServerOptions) *Server {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Server{layer: l, encodes: l.Info().Encodes, module: module, options: o, direct: map[string]any{}}
+	return &Server{layer: l, module: module, options: o, direct: map[string]any{}}
 }
 
 // Handle registers the function that does an operation. All registrations come before Start.
@@ -251,32 +250,32 @@ func (s *Server) observe(h *channel.Handlings, l channel.Listener) {
 // handle returns the body of the answer to a message and the fault that is in it, if any. A panic becomes a fault of this call
 // alone. What is left when Stop's time is up is refused.
 func (s *Server) handle(h *channel.Handlings) (body any, err error) {
-	if h.Stopped() != nil {
-		return s.failure(channel.ErrNoReceiver)
-	}
 	m := &h.Message
+	if h.Stopped() != nil {
+		return s.failure(m, channel.ErrNoReceiver)
+	}
 	do := s.handler(m.Header.Operation)
 	if do == nil {
-		return s.failure(ErrUnknownOperation.Saying("module %s has no operation %q", s.module, m.Header.Operation))
+		return s.failure(m, ErrUnknownOperation.Saying("module %s has no operation %q", s.module, m.Header.Operation))
 	}
 	ctx := h.Begin()
 	defer func() {
 		if p := recover(); p != nil {
 			s.options.Log.ErrorContext(ctx, "panic in a handler", "operation", m.Header.Operation, "panic", p, "stack", string(debug.Stack()))
-			body, err = s.failure(fault.ErrInternal)
+			body, err = s.failure(m, fault.ErrInternal)
 		}
 		h.End()
 	}()
 	if body, err = do(ctx, s, m); body == nil {
 		s.options.Log.ErrorContext(ctx, "unreadable message", "operation", m.Header.Operation, "from", m.Header.From, "error", err)
-		return s.failure(fault.ErrInternal.WithOutcome(fault.NotExecuted))
+		return s.failure(m, fault.ErrInternal.WithOutcome(fault.NotExecuted))
 	}
 	return body, err
 }
 
-// failure is the answer to a message that no handler answered.
-func (s *Server) failure(f *fault.Error) (any, error) {
-	if s.encodes {
+// failure is the answer to a message that no handler answered, encoded if its body was.
+func (s *Server) failure(m *channel.Message, f *fault.Error) (any, error) {
+	if _, encoded := m.Body.([]byte); encoded {
 		body, _ := encode(envelope[struct{}]{Fault: f}) // a fault always encodes
 		return body, f
 	}

@@ -111,7 +111,7 @@ func plainBodies(t *stage) {
 	_, _, err := l.GroupSend("all", channel.Message{Body: v})
 	t.refused("a plain body to a group", err, channel.ErrBody)
 	t.empty(r)
-	if l.Info().Encodes {
+	if l.Encodes(name) {
 		t.refused("a plain body to a layer that encodes", l.Send(name, channel.Message{Body: v}), channel.ErrBody)
 		t.empty(r)
 		return

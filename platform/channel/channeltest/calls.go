@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"cutpoint/platform/channel"
+	"cutpoint/platform/fault"
 )
 
 // Request and reply.
@@ -93,6 +94,7 @@ func lateAnswers(t *stage) {
 	}
 	s := t.slot(l)
 	defer s.Release()
+	t.settle()
 	before := answersOf(l).Late
 	for _, nowhere := range []channel.ReplyTo{
 		{}, {Process: old.Process, Slot: 99}, {Process: old.Process + 1, Slot: s.Address().Slot}, {Process: old.Process, Slot: 1 << 63},
@@ -208,22 +210,45 @@ func waitEnds(t *stage) {
 	}
 }
 
+// asks sends a message that wants an answer, and returns why it was refused, by Send or in the slot.
+func (t *stage) asks(l channel.Layer, to string, s channel.ReplySlot) error {
+	err := l.Send(to, wanting(s))
+	if err != nil || !t.driver.LateRefusal {
+		return err
+	}
+	body, _ := s.Wait(nil, time.Now().Add(t.unit))
+	if f, refused := body.(*fault.Error); refused {
+		return f
+	}
+	return nil
+}
+
 func noReceiver(t *stage) {
 	l := t.open(channel.Options{})
-	s := t.slot(l)
-	defer s.Release()
-	ask := wanting(s)
-	t.atOnce("a send to nobody", func() { t.refused("nobody ever listened", l.Send(name, ask), channel.ErrNoReceiver) })
+	ask := func(to string) error {
+		s := t.slot(l)
+		defer s.Release()
+		return t.asks(l, to, s)
+	}
+	t.atOnce("a send to nobody", func() { t.refused("nobody ever listened", ask(name), channel.ErrNoReceiver) })
 	t.send(l, name, text("1")) // it wants no answer: it may wait
-	t.refused("nobody listens to what waits", l.Send(name, ask), channel.ErrNoReceiver)
+	t.refused("nobody listens to what waits", ask(name), channel.ErrNoReceiver)
 	r := t.listen(l, "price.request", name)
-	t.send(l, name, ask)
+	t.accepted(ask(name))
 	t.reads(r, "1", "wanting")
 	r.Close()
-	t.refused("the only listener closed", l.Send(name, ask), channel.ErrNoReceiver)
+	t.refused("the only listener closed", ask(name), channel.ErrNoReceiver)
 	a, b := t.listen(l, name), t.listen(l, name)
 	a.Close()
 	a.Close()
-	t.send(l, name, ask)
+	t.accepted(ask(name))
 	t.reads(b, "wanting")
+}
+
+// accepted fails if a message was refused.
+func (t *stage) accepted(err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatalf("a message was refused: %v", err)
+	}
 }

@@ -32,6 +32,9 @@ type Driver struct {
 
 	// RealTime says that the driver can't live in a bubble of testing/synctest.
 	RealTime bool
+
+	// LateRefusal says that a message which wants an answer may be refused in the slot of that answer, after Send.
+	LateRefusal bool
 }
 
 // Run holds a driver to every promise.

@@ -77,15 +77,17 @@ func orderOfWriters(t *stage) {
 	l := t.open(channel.Options{Capacity: writers * each})
 	r := t.listen(l, name)
 	far := time.Now().Add(time.Hour)
+	var sending sync.WaitGroup
+	defer sending.Wait()
 	for w := range writers {
-		go func() {
+		sending.Go(func() {
 			for i := range each {
 				// The later a message is sent, the earlier its deadline.
 				if err := l.Send(name, until(far.Add(-time.Duration(i)*time.Second), fmt.Sprintf("%d %d", w, i))); err != nil {
 					t.Errorf("send: %v", err)
 				}
 			}
-		}()
+		})
 	}
 	var next [writers]int
 	for range writers * each {

@@ -88,7 +88,7 @@ func invalidNames(t *stage) {
 	if after := channels(l); !slices.Equal(after, before) {
 		t.Errorf("channels %.200q, before %q", after, before)
 	}
-	t.refused("a send to what a refused Listen named beside", l.Send("good", wanting(t.slot(l))), channel.ErrNoReceiver)
+	t.refused("a send to what a refused Listen named beside", t.asks(l, "good", t.slot(l)), channel.ErrNoReceiver)
 }
 
 func freshNames(t *stage) {
