@@ -61,6 +61,12 @@ type Service interface {
 	// Errors: revision.ErrRequired, revision.ErrStale.
 	PutItem(context.Context, PutItemRequest) (Item, error)
 
+	// PutItems creates or replaces many items in one transaction, in their order, and counts the stock of those that say how much
+	// there is. An entry is done whole, or it is refused and changes nothing; it is refused for ErrUnknownLocation or
+	// ErrBelowReserved, and the others do not depend on it. A description that is there already keeps its version. Repeating it
+	// with the same key returns the first answer, marked as replayed. Errors: idempotency.ErrReused.
+	PutItems(context.Context, PutItemsRequest) (ItemsPut, error)
+
 	// Item returns one item with its levels. Errors: ErrItemNotFound.
 	Item(context.Context, ItemRequest) (Item, error)
 

@@ -34,6 +34,7 @@ func Serve(s *rpc.Server, body Service) {
 	rpc.Handle(s, putLocation, body.PutLocation)
 	rpc.Handle(s, locations, body.Locations)
 	rpc.Handle(s, putItem, body.PutItem)
+	rpc.Handle(s, putItems, body.PutItems)
 	rpc.Handle(s, item, body.Item)
 	rpc.Handle(s, items, body.Items)
 	rpc.Handle(s, adjust, body.Adjust)

@@ -53,6 +53,7 @@ func Register(a *web.API, s inventory.Service) {
 		Method: http.MethodGet, Path: "/v1/reservations", ID: "list-reservations", Tag: tag, Scopes: read,
 		Summary: "List the stock that orders hold, or show what one order did to the stock",
 	}, f.reservations)
+	registerBatch(a, f)
 	registerHolds(a, f)
 }
 
