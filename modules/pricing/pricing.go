@@ -50,6 +50,11 @@ type Service interface {
 	// PutPrices creates or replaces the prices of a SKU. Errors: revision.ErrRequired, revision.ErrStale, money.ErrCurrency.
 	PutPrices(context.Context, PutPricesRequest) (PriceSet, error)
 
+	// PutManyPrices creates or replaces the prices of many SKUs in one transaction, in their order, or of none. A set that is there
+	// already with the same content keeps its version, so a repeat changes nothing that nobody else has changed meanwhile.
+	// Errors: money.ErrCurrency.
+	PutManyPrices(context.Context, PutManyPricesRequest) (ManyPricesPut, error)
+
 	// Prices returns the prices of a SKU. Errors: ErrPricesNotFound.
 	Prices(context.Context, PricesRequest) (PriceSet, error)
 

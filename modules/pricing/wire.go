@@ -35,6 +35,7 @@ func (r PriceRequest) lane() string {
 // Serve answers calls from the channel layer with a body of this contract.
 func Serve(s *rpc.Server, body Service) {
 	rpc.Handle(s, putPrices, body.PutPrices)
+	rpc.Handle(s, putManyPrices, body.PutManyPrices)
 	rpc.Handle(s, prices, body.Prices)
 	rpc.Handle(s, putPromotion, body.PutPromotion)
 	rpc.Handle(s, promotion, body.Promotion)

@@ -75,5 +75,6 @@ func Register(a *web.API, s pricing.Service) {
 		}
 		return out, nil
 	})
+	registerBatch(a, s)
 	registerPromotions(a, s)
 }
