@@ -87,6 +87,10 @@ probe: ## Compare orders a second with the same commits made by SQL alone
 headofline: ## Compare quotes and stock queries while payments refuses with those of an idle shop
 	go test -v -run '^$$' -bench HeadOfLine -benchtime 12x ./cmd/internal/shop
 
+.PHONY: bench-import
+bench-import: ## Compare how long orders take while a file is imported with how long they take otherwise
+	go test -v -run '^$$' -bench Import -benchtime 8x ./cmd/internal/shop
+
 .PHONY: bench-calls
 bench-calls: ## Measure a call between modules beside Go channels and Watermill
 	cd .ci/bench && go test -run '^$$' -bench . -benchmem

@@ -2,15 +2,13 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
-	"iter"
 	"log/slog"
+	"net/http"
 	"os"
-	"sync"
-	"sync/atomic"
+	"path/filepath"
+	"strings"
 
 	"cutpoint/cmd/internal/catalogue"
 	"cutpoint/cmd/internal/client"
@@ -19,110 +17,118 @@ import (
 )
 
 type importCommand struct {
-	File        string `arg:"" help:"A .csv or .jsonl file." type:"existingfile"`
-	Data        string `help:"Data directory to import into, while no shop runs on it." default:"data" type:"path"`
-	URL         string `help:"Import into the running shop at this URL instead." placeholder:"URL"`
-	Key         string `help:"API key for it, with stock:write, stock:read, prices:write and prices:read." placeholder:"KEY"`
-	Concurrency int    `help:"Rows at a time." default:"8"`
+	File string `arg:"" help:"A .csv or .jsonl file." type:"existingfile"`
+	Data string `help:"Data directory to import into, while no shop runs on it." default:"data" type:"path"`
+	URL  string `help:"Import into the running shop at this URL instead." placeholder:"URL"`
+	Key  string `help:"API key for it, with stock:write and prices:write." placeholder:"KEY"`
 }
+
+// maxReported bounds the bad rows that are told on the terminal; all of them are in the file of rejects.
+const maxReported = 20
 
 // Run imports every good row, reports every bad one, and fails if there was any.
 func (c *importCommand) Run(ctx context.Context, t terminal) (err error) {
-	if c.Concurrency < 1 {
-		return errors.New("--concurrency must be at least 1")
-	}
-	f, err := os.Open(c.File)
+	info, err := os.Stat(c.File)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	info, err := f.Stat()
+	to, target, done, err := c.reach(ctx)
 	if err != nil {
 		return err
 	}
 	bar := progress(t.err, info.Size(), "importing", "")
-	lines, err := catalogue.Read(c.File, io.TeeReader(f, bar))
-	if err != nil {
-		return fmt.Errorf("%s: %w", c.File, err)
-	}
-	to, done, err := c.reach(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, done()) }()
-	good, bad := c.apply(ctx, t, catalogue.NewImporter(to, "import-"+rand.Text()), lines)
+	reported := 0
+	result, err := catalogue.Job{
+		File: c.File, Target: target, Shop: to, Progress: bar,
+		Resumed: func(line int) { fmt.Fprintf(t.err, "going on after line %d, where it was interrupted\n", line) },
+		Rejected: func(line int, problem error) {
+			if reported++; reported <= maxReported {
+				fmt.Fprintf(t.err, "line %d: %v\n", line, problem)
+			}
+		},
+	}.Run(ctx)
 	_ = bar.Finish()
-	fmt.Fprintf(t.out, "%d rows imported, %d refused\n", good, bad)
+	if reported > maxReported {
+		fmt.Fprintf(t.err, "and %d more\n", reported-maxReported)
+	}
+	if err = errors.Join(err, done(err == nil)); err == nil || result != (catalogue.Result{}) {
+		fmt.Fprintf(t.out, "%d rows imported, %d refused\n", result.Imported, result.Rejected)
+	}
 	switch {
 	case ctx.Err() != nil:
-		return errors.New("interrupted; run it again to import the rest")
-	case bad > 0:
-		return errors.New("correct the rows above and import them again; rows that are there already are replaced")
+		return errors.New("interrupted; run it again and it goes on where it stopped")
+	case err != nil:
+		return err
+	case result.Rejected > 0:
+		return fmt.Errorf("the refused rows are listed in %s.rejected.csv: correct them and import them again; rows that are there already are replaced", c.File)
 	}
 	return nil
 }
 
-// reach returns a client of the running shop, or of one that is opened for the import alone and serves nobody else.
-func (c *importCommand) reach(ctx context.Context) (*client.Client, func() error, error) {
+// reach returns a client of the running shop, or of one that is opened for the import alone and serves nobody else, and a name for it.
+// Call done at the end, with whether the import is whole.
+func (c *importCommand) reach(ctx context.Context) (to *client.Client, target string, done func(whole bool) error, err error) {
 	if c.URL != "" {
 		if c.Key == "" {
-			return nil, nil, errors.New("--url needs --key")
+			return nil, "", nil, errors.New("--url needs --key")
 		}
-		return client.New(c.URL, c.Key, c.Concurrency), func() error { return nil }, nil
+		to = client.New(c.URL, c.Key, 1)
+		if _, err := to.Do(ctx, http.MethodGet, "/healthz", nil, nil); err != nil { // a job would wait for it
+			return nil, "", nil, err
+		}
+		return to, c.URL, func(bool) error { return nil }, nil
 	}
 	useAllProcessors()
 	s, err := shop.Open(ctx, shop.Config{Data: c.Data, Version: version(), Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
-		return nil, nil, err
+		return nil, "", nil, err
 	}
 	closeShop := func() error { return s.Close(context.WithoutCancel(ctx)) }
-	secret, err := s.Keys().NewSecret()
-	if err == nil {
-		var key auth.Key
-		if key, err = s.Keys().Add(ctx, "import", secret, []string{auth.StockRead, auth.StockWrite, auth.PricesRead, auth.PricesWrite}); err == nil {
-			return client.Into(s.API(), secret), func() error {
-				_, err := s.Keys().Revoke(context.WithoutCancel(ctx), key.ID)
-				return errors.Join(err, closeShop())
-			}, nil
-		}
+	key, err := takeImportKey(ctx, c.Data, s.Keys())
+	if err != nil {
+		return nil, "", nil, errors.Join(err, closeShop())
 	}
-	return nil, nil, errors.Join(err, closeShop())
+	return client.Into(s.API(), key.secret), c.Data, func(whole bool) error {
+		if !whole {
+			return closeShop()
+		}
+		return errors.Join(key.giveUp(context.WithoutCancel(ctx)), closeShop())
+	}, nil
 }
 
-// apply brings the rows in, several at a time, and counts them.
-func (c *importCommand) apply(ctx context.Context, t terminal, to *catalogue.Importer, lines iter.Seq[catalogue.Line]) (good, bad int64) {
-	var imported, refused atomic.Int64
-	var report sync.Mutex
-	refuse := func(number int, err error) {
-		refused.Add(1)
-		report.Lock()
-		defer report.Unlock()
-		fmt.Fprintf(t.err, "line %d: %v\n", number, err)
-	}
-	work := make(chan catalogue.Line)
-	var workers sync.WaitGroup
-	for range c.Concurrency {
-		workers.Go(func() {
-			for l := range work {
-				if err := to.Apply(ctx, l.Row); err != nil {
-					refuse(l.Number, err)
-					continue
-				}
-				imported.Add(1)
-			}
-		})
-	}
-	for l := range lines {
-		if ctx.Err() != nil {
-			break
+// importKey is the API key of imports into a data directory. An interrupted one leaves it for the next: a batch that is sent again is
+// known by its key, and that is the API key's own.
+type importKey struct {
+	file, secret, id string
+	keys             *auth.Keys
+}
+
+func takeImportKey(ctx context.Context, data string, keys *auth.Keys) (importKey, error) {
+	k := importKey{file: filepath.Join(data, "import-key"), keys: keys}
+	kept, err := os.ReadFile(k.file)
+	switch {
+	case err == nil:
+		k.secret = strings.TrimSpace(string(kept))
+	case errors.Is(err, os.ErrNotExist):
+		if k.secret, err = keys.NewSecret(); err != nil {
+			return k, err
 		}
-		if l.Err != nil {
-			refuse(l.Number, l.Err)
-			continue
+		if err := os.WriteFile(k.file, []byte(k.secret+"\n"), 0o600); err != nil {
+			return k, err
 		}
-		work <- l
+	default:
+		return k, err
 	}
-	close(work)
-	workers.Wait()
-	return imported.Load(), refused.Load()
+	added, err := keys.Add(ctx, "import", k.secret, []string{auth.StockWrite, auth.PricesWrite})
+	k.id = added.ID
+	return k, err
+}
+
+// giveUp removes the file first: a secret that is kept must not be one that was revoked.
+func (k importKey) giveUp(ctx context.Context) error {
+	if err := os.Remove(k.file); err != nil {
+		return err
+	}
+	_, err := k.keys.Revoke(ctx, k.id)
+	return err
 }

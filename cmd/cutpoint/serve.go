@@ -124,17 +124,7 @@ func (c *serveCommand) seed(ctx context.Context, s *shop.Shop) (string, error) {
 	if _, err := s.Keys().Add(ctx, "demo", key, auth.Scopes()); err != nil {
 		return "", err
 	}
-	return key, seed(ctx, client.Into(s.API(), key))
-}
-
-func seed(ctx context.Context, to *client.Client) error {
-	importer := catalogue.NewImporter(to, "demo-catalogue")
-	for _, row := range catalogue.Demo() {
-		if err := importer.ApplyNew(ctx, row); err != nil {
-			return fmt.Errorf("%s: %w", row.SKU, err)
-		}
-	}
-	return nil
+	return key, catalogue.Seed(ctx, client.Into(s.API(), key))
 }
 
 // demoKey is the key of a data directory: the given one, or the one that was made for it.

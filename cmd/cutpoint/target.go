@@ -13,6 +13,7 @@ import (
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
 
+	"cutpoint/cmd/internal/catalogue"
 	"cutpoint/cmd/internal/client"
 	"cutpoint/cmd/internal/shop"
 	"cutpoint/platform/auth"
@@ -89,7 +90,7 @@ func ownShop(ctx context.Context, connections int) (c *client.Client, dir string
 		return nil, "", nil, err
 	}
 	c = client.New("http://"+server.Addr(), key, connections)
-	return c, dir, done, seed(ctx, c)
+	return c, dir, done, catalogue.Seed(ctx, c)
 }
 
 // progress is a bar on a terminal, and nothing elsewhere. It counts units, or bytes if the unit is "". A total of -1 shows a

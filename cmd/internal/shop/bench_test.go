@@ -28,11 +28,8 @@ func BenchmarkOrder(b *testing.B) {
 				b.Fatal(err)
 			}
 			r.Client = client.Into(s.API(), "cpk_key_of_the_benchmark")
-			importer := catalogue.NewImporter(r.Client, "seed")
-			for _, row := range catalogue.Demo() {
-				if err := importer.Apply(b.Context(), row); err != nil {
-					b.Fatal(err)
-				}
+			if err := catalogue.Seed(b.Context(), r.Client); err != nil {
+				b.Fatal(err)
 			}
 			skus := []string{"MUG-1", "SHIRT-1", "POSTER-1", "BOOK-1", "BAG-1", "CAP-1"}
 			before := s.Stores()

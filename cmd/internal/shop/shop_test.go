@@ -41,11 +41,8 @@ func open(t testing.TB, c shop.Config) *running {
 	r := &running{shop: s, secret: "cpk_test_key_of_the_suite"}
 	t.Cleanup(r.close(t))
 	r.Client = r.clientWith(t, r.secret, auth.Scopes()...)
-	importer := catalogue.NewImporter(r.Client, "seed")
-	for _, row := range catalogue.Demo() {
-		if err := importer.ApplyNew(t.Context(), row); err != nil {
-			t.Fatal(err)
-		}
+	if err := catalogue.Seed(t.Context(), r.Client); err != nil {
+		t.Fatal(err)
 	}
 	return r
 }

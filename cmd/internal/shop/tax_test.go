@@ -186,11 +186,8 @@ func onDisk(b *testing.B, c shop.Config) *running {
 		b.Fatal(err)
 	}
 	r.Client = client.Into(s.API(), r.secret)
-	importer := catalogue.NewImporter(r.Client, "seed")
-	for _, row := range catalogue.Demo() {
-		if err := importer.Apply(b.Context(), row); err != nil {
-			b.Fatal(err)
-		}
+	if err := catalogue.Seed(b.Context(), r.Client); err != nil {
+		b.Fatal(err)
 	}
 	return r
 }
