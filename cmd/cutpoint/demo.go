@@ -8,13 +8,17 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	mathrand "math/rand/v2"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"text/tabwriter"
 	"time"
 
+	"cutpoint/cmd/internal/catalogue"
 	"cutpoint/cmd/internal/load"
+	"cutpoint/platform/money"
 )
 
 type demoCommand struct {
@@ -23,7 +27,16 @@ type demoCommand struct {
 	Concurrency int `help:"Customers at a time." default:"8"`
 }
 
-// Run places the orders and sums up. Orders that do not complete make it fail.
+// expected are the ends of an order that a shop has every day.
+func expected() map[string]string {
+	return map[string]string{
+		"payments.declined":        "declined, the card was refused",
+		"inventory.out_of_stock":   "rejected, out of stock",
+		"pricing.coupon_exhausted": "rejected, the coupon is used up",
+	}
+}
+
+// Run places the orders and sums up. It fails if an order ends as none should.
 func (c *demoCommand) Run(ctx context.Context, t terminal) (err error) {
 	if c.Orders < 1 || c.Concurrency < 1 {
 		return errors.New("--orders and --concurrency must be at least 1")
@@ -34,17 +47,79 @@ func (c *demoCommand) Run(ctx context.Context, t terminal) (err error) {
 	}
 	defer func() { err = errors.Join(err, done()) }()
 	bar := progress(t.err, int64(c.Orders), "placing orders", "orders")
-	run := placeRun(c.Concurrency)
-	run.Shop, run.Orders, run.Progress = shop, c.Orders, func() { _ = bar.Add(1) }
-	result := run.Do(ctx)
+	var mu sync.Mutex
+	sales := map[string]int64{}
+	result := load.Run{
+		Shop: shop, Order: demoOrder, Orders: c.Orders, Concurrency: c.Concurrency, KeyPrefix: "run-" + rand.Text(),
+		Progress: func() { _ = bar.Add(1) },
+		Sold: func(amount int64, currency string) {
+			mu.Lock()
+			defer mu.Unlock()
+			sales[currency] += amount
+		},
+	}.Do(ctx)
 	_ = bar.Finish()
-	if err := printResults(t.out, []load.Result{result}); err != nil {
+	if err := sumUp(t.out, result, sales); err != nil {
 		return err
 	}
+	maps.DeleteFunc(result.Errors, func(code string, _ int) bool { return expected()[code] != "" })
 	return failedOrders(result)
 }
 
-// placeRun is a run over the demonstration's catalogue.
+// sumUp tells how the orders went: how fast, how they ended, and what was sold.
+func sumUp(w io.Writer, r load.Result, sales map[string]int64) error {
+	fmt.Fprintf(w, "%d orders in %.2f s, %d customers at a time: %.0f completed a second, half of them within %s, 99 of 100 within %s\n\n",
+		r.Orders+r.Failed(), r.Seconds, r.Concurrency, r.PerSecond, short(r.P50), short(r.P99))
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(table, "  %d\tcompleted\n", r.Orders)
+	for _, code := range slices.Sorted(maps.Keys(r.Errors)) {
+		end := expected()[code]
+		if end == "" {
+			end = "failed"
+		}
+		fmt.Fprintf(table, "  %d\t%s\t%s\n", r.Errors[code], end, code)
+	}
+	if err := table.Flush(); err != nil || len(sales) == 0 {
+		return err
+	}
+	var sold []string
+	for _, currency := range slices.Sorted(maps.Keys(sales)) {
+		sold = append(sold, money.Of(sales[currency], currency).String())
+	}
+	_, err := fmt.Fprintf(w, "\nsold for %s\n", strings.Join(sold, ", "))
+	return err
+}
+
+// demoOrder is the nth order of a demonstration: from a catalogue of which some things are wanted more than others, by customers of three
+// currencies, some of whom have a coupon, a bad card, or an eye for what is rare. The same n gives the same order.
+func demoOrder(n int) load.Order {
+	dice := mathrand.New(mathrand.NewPCG(uint64(n), 5))
+	oneIn := func(n int) bool { return dice.IntN(n) == 0 }
+	o := load.Order{
+		Currency: pick(dice, "EUR", "EUR", "EUR", "USD", "USD", "JPY"), Customer: load.Customer(n),
+		Payment: map[string]string{"token": "pm_card_visa"},
+	}
+	for range pick(dice, 1, 1, 1, 2, 2, 3, 5) {
+		o.Lines = append(o.Lines, load.Line{SKU: pick(dice, catalogue.Wanted()...), Quantity: pick(dice, 1, 1, 1, 2, 3)})
+	}
+	if oneIn(10) {
+		o.Lines[0].Quantity = 12 // by the dozen it is cheaper
+	}
+	if oneIn(25) {
+		o.Lines = append(o.Lines, load.Line{SKU: pick(dice, catalogue.Rare()...), Quantity: 1})
+	}
+	if oneIn(6) {
+		o.Coupon = pick(dice, catalogue.CouponTenth, catalogue.CouponFive)
+	}
+	if oneIn(14) {
+		o.Payment["token"] = pick(dice, "pm_card_visa_chargeDeclined", "pm_card_visa_chargeDeclinedInsufficientFunds")
+	}
+	return o
+}
+
+func pick[T any](dice *mathrand.Rand, of ...T) T { return of[dice.IntN(len(of))] }
+
+// placeRun is a run over what the demonstration has most of: its orders are much alike, and all are paid.
 func placeRun(concurrency int) load.Run {
 	return load.Run{
 		SKUs: []string{"MUG-1", "SHIRT-1", "POSTER-1", "BOOK-1", "BAG-1", "CAP-1"}, Currency: "EUR", Token: "pm_card_visa",

@@ -25,6 +25,47 @@ type Run struct {
 	Duration    time.Duration // place orders for that long
 	KeyPrefix   string        // makes the idempotency keys of this run its own
 	Progress    func()        // called after every order, if not nil; safe for concurrent use
+
+	Order func(n int) Order // the nth order; nil: one or two lines of SKUs, in Currency, paid with Token
+
+	// Sold is told the total of every completed order, if not nil, in which case the answers are read; safe for concurrent use.
+	Sold func(amount int64, currency string)
+}
+
+// Order is what a customer sends.
+type Order struct {
+	Currency string            `json:"currency"`
+	Customer map[string]string `json:"customer"`
+	Lines    []Line            `json:"lines"`
+	Coupon   string            `json:"coupon,omitempty"`
+	Payment  map[string]string `json:"payment"`
+}
+
+// Line is a quantity of an item.
+type Line struct {
+	SKU      string `json:"sku"`
+	Quantity int    `json:"quantity"`
+}
+
+// order is the nth order of a run.
+func (r Run) order(n int) Order {
+	if r.Order != nil {
+		return r.Order(n)
+	}
+	o := Order{
+		Currency: r.Currency, Customer: Customer(n),
+		Lines:   []Line{{r.SKUs[n%len(r.SKUs)], 1 + n%3}},
+		Payment: map[string]string{"token": r.Token},
+	}
+	if n%2 == 0 && len(r.SKUs) > 1 {
+		o.Lines = append(o.Lines, Line{r.SKUs[(n+1)%len(r.SKUs)], 1})
+	}
+	return o
+}
+
+// Customer is who places an order, another one each time.
+func Customer(n int) map[string]string {
+	return map[string]string{"email": fmt.Sprintf("customer%d@example.com", n)}
 }
 
 // Result is how a run went. Latencies are of accepted orders, from sending the request to reading the whole answer.
@@ -45,18 +86,6 @@ func (r Result) Failed() (n int) {
 		n += count
 	}
 	return n
-}
-
-type order struct {
-	Currency string            `json:"currency"`
-	Customer map[string]string `json:"customer"`
-	Lines    []line            `json:"lines"`
-	Payment  map[string]string `json:"payment"`
-}
-
-type line struct {
-	SKU      string `json:"sku"`
-	Quantity int    `json:"quantity"`
 }
 
 // Do runs it. It ends early, with what was measured so far, when ctx is done.
@@ -96,21 +125,28 @@ type sample struct {
 }
 
 func (s *sample) place(ctx context.Context, r Run, n int) {
-	body := order{
-		Currency: r.Currency,
-		Customer: map[string]string{"email": fmt.Sprintf("customer%d@example.com", n)},
-		Lines:    []line{{r.SKUs[n%len(r.SKUs)], 1 + n%3}},
-		Payment:  map[string]string{"token": r.Token},
+	var answer struct {
+		Totals struct {
+			Total struct {
+				Amount   int64
+				Currency string
+			}
+		}
 	}
-	if n%2 == 0 && len(r.SKUs) > 1 {
-		body.Lines = append(body.Lines, line{r.SKUs[(n+1)%len(r.SKUs)], 1})
+	var into any
+	if r.Sold != nil {
+		into = &answer
 	}
+	order := r.order(n)
 	start := time.Now()
-	a, err := r.Shop.Do(ctx, http.MethodPost, "/v1/orders", body, nil, "Idempotency-Key", fmt.Sprintf("%s-%d", r.KeyPrefix, n))
+	a, err := r.Shop.Do(ctx, http.MethodPost, "/v1/orders", order, into, "Idempotency-Key", fmt.Sprintf("%s-%d", r.KeyPrefix, n))
 	var problem *client.Problem
 	switch {
 	case err == nil && a.Status == http.StatusCreated:
 		s.took = append(s.took, time.Since(start))
+		if r.Sold != nil {
+			r.Sold(answer.Totals.Total.Amount, answer.Totals.Total.Currency)
+		}
 	case err == nil:
 		s.errors["in_progress"]++
 	case errors.As(err, &problem):
