@@ -18,14 +18,18 @@ var (
 	item         = rpc.Define[ItemRequest, Item](Module, "item")
 	items        = rpc.Define[ItemsRequest, ItemPage](Module, "items")
 	adjust       = rpc.Define[AdjustRequest, Adjustment](Module, "adjust")
+	transfer     = rpc.Define[TransferRequest, Transferred](Module, "transfer")
+	allot        = rpc.Define[AllotRequest, Allotted](Module, "allot")
 	movements    = rpc.Define[MovementsRequest, MovementPage](Module, "movements")
 	check        = rpc.Define[CheckRequest, Checked](Module, "check")
 	hold         = rpc.Define[HoldRequest, CartHold](Module, "hold").ByLane(func(r HoldRequest) string { return r.HoldID })
 	releaseHold  = rpc.Define[ReleaseHoldRequest, HoldRelease](Module, "release_hold").ByLane(func(r ReleaseHoldRequest) string { return r.HoldID })
 	reserve      = rpc.Define[ReserveRequest, Reservation](Module, "reserve").ByLane(func(r ReserveRequest) string { return r.OrderID })
 	finalise     = rpc.Define[FinaliseRequest, Reservation](Module, "finalise").ByLane(func(r FinaliseRequest) string { return r.OrderID })
+	restock      = rpc.Define[RestockRequest, Restocked](Module, "restock").ByLane(func(r RestockRequest) string { return r.OrderID })
 	release      = rpc.Define[ReleaseRequest, Reservation](Module, "release").ByLane(func(r ReleaseRequest) string { return r.OrderID })
 	reservations = rpc.Define[ReservationsRequest, ReservationPage](Module, "reservations")
+	events       = rpc.Define[EventsRequest, EventPage](Module, "events")
 	auditing     = rpc.Define[audit.Request, audit.Page](Module, "audit")
 )
 
@@ -38,14 +42,18 @@ func Serve(s *rpc.Server, body Service) {
 	rpc.Handle(s, item, body.Item)
 	rpc.Handle(s, items, body.Items)
 	rpc.Handle(s, adjust, body.Adjust)
+	rpc.Handle(s, transfer, body.Transfer)
+	rpc.Handle(s, allot, body.Allot)
 	rpc.Handle(s, movements, body.Movements)
 	rpc.Handle(s, check, body.Check)
 	rpc.Handle(s, hold, body.Hold)
 	rpc.Handle(s, releaseHold, body.ReleaseHold)
 	rpc.Handle(s, reserve, body.Reserve)
 	rpc.Handle(s, finalise, body.Finalise)
+	rpc.Handle(s, restock, body.Restock)
 	rpc.Handle(s, release, body.Release)
 	rpc.Handle(s, reservations, body.Reservations)
+	rpc.Handle(s, events, body.Events)
 	rpc.Handle(s, auditing, body.Audit)
 }
 
@@ -87,6 +95,16 @@ func (c Client) Adjust(ctx context.Context, r AdjustRequest) (Adjustment, error)
 	return adjust.Call(ctx, c.caller, r)
 }
 
+// Transfer implements Service.
+func (c Client) Transfer(ctx context.Context, r TransferRequest) (Transferred, error) {
+	return transfer.Call(ctx, c.caller, r)
+}
+
+// Allot implements Service.
+func (c Client) Allot(ctx context.Context, r AllotRequest) (Allotted, error) {
+	return allot.Call(ctx, c.caller, r)
+}
+
 // Movements implements Service.
 func (c Client) Movements(ctx context.Context, r MovementsRequest) (MovementPage, error) {
 	return movements.Call(ctx, c.caller, r)
@@ -117,6 +135,11 @@ func (c Client) Finalise(ctx context.Context, r FinaliseRequest) (Reservation, e
 	return finalise.Call(ctx, c.caller, r)
 }
 
+// Restock implements Service.
+func (c Client) Restock(ctx context.Context, r RestockRequest) (Restocked, error) {
+	return restock.Call(ctx, c.caller, r)
+}
+
 // Release implements Service.
 func (c Client) Release(ctx context.Context, r ReleaseRequest) (Reservation, error) {
 	return release.Call(ctx, c.caller, r)
@@ -125,6 +148,11 @@ func (c Client) Release(ctx context.Context, r ReleaseRequest) (Reservation, err
 // Reservations implements Service.
 func (c Client) Reservations(ctx context.Context, r ReservationsRequest) (ReservationPage, error) {
 	return reservations.Call(ctx, c.caller, r)
+}
+
+// Events implements Service.
+func (c Client) Events(ctx context.Context, r EventsRequest) (EventPage, error) {
+	return events.Call(ctx, c.caller, r)
 }
 
 // Audit implements Service.

@@ -53,6 +53,7 @@ const DefaultExpireEvery = time.Second
 type Options struct {
 	Workers     int              // calls handled at once; 0: rpc.DefaultWorkers
 	ExpireEvery time.Duration    // how often expired holds are given free; 0: DefaultExpireEvery
+	Sourcing    string           // of orders and carts that don't say, see inventory.SourcingSplit; empty: split
 	Fail        failpoint.Points // for tests; see store.Options
 }
 
@@ -93,7 +94,7 @@ func (m *Module) Start(ctx context.Context) error {
 		return err
 	}
 	server := rpc.NewServer(m.deps.Layer, inventory.Module, rpc.ServerOptions{Workers: m.options.Workers, Log: m.deps.Log})
-	body := stock.New(s, m.deps.Now, m.deps.NewID)
+	body := stock.New(s, m.deps.Now, m.deps.NewID, m.options.Sourcing)
 	inventory.Serve(server, body)
 	if err := server.Start(ctx); err != nil {
 		return errors.Join(err, s.Close())

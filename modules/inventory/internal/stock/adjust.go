@@ -1,21 +1,50 @@
 package stock
 
 import (
+	"cmp"
 	"context"
-	"database/sql"
-	"errors"
-	"math"
 
 	"gorm.io/gorm"
 
 	"cutpoint/modules/inventory"
-	"cutpoint/platform/channel"
 	"cutpoint/platform/fault"
+	"cutpoint/platform/idempotency"
 	"cutpoint/platform/store"
 )
 
+// once does what a key stands for, or returns the answer that it had, and whether it is that one.
+func once[T any](s *Stock, tx *gorm.DB, key idempotency.Key, command func() (answer T, subject string, err error)) (answer T, replayed bool, err error) {
+	claim, err := store.FindClaim(tx, key, s.now())
+	if err != nil {
+		return answer, false, err
+	}
+	if claim != nil {
+		_, err = claim.Answered(&answer)
+		return answer, true, err
+	}
+	answer, subject, err := command()
+	if err != nil {
+		return answer, false, err
+	}
+	return answer, false, store.SaveClaim(tx, key, subject, answer, s.time())
+}
+
 // Adjust implements inventory.Service. A count that changes nothing is written down too: that somebody counted is a fact.
 func (s *Stock) Adjust(ctx context.Context, r inventory.AdjustRequest) (inventory.Adjustment, error) {
+	if err := checkAdjust(r); err != nil {
+		return inventory.Adjustment{}, err
+	}
+	return write(ctx, s, func(tx *gorm.DB) (inventory.Adjustment, error) {
+		a, replayed, err := once(s, tx, r.Key, func() (inventory.Adjustment, string, error) {
+			a, err := s.adjust(ctx, tx, r)
+			return a, a.Movement.ID, err
+		})
+		a.Replayed = replayed
+		return a, err
+	})
+}
+
+func checkAdjust(r inventory.AdjustRequest) error {
 	lowest := int64(-inventory.MaxQuantity)
 	if r.Absolute {
 		lowest = 0
@@ -23,140 +52,80 @@ func (s *Stock) Adjust(ctx context.Context, r inventory.AdjustRequest) (inventor
 	var o objections
 	o.unless(r.Quantity >= lowest && r.Quantity <= inventory.MaxQuantity, "/quantity", "is out of bounds")
 	o.unless(isText(r.Reason), "/reason", textRule)
-	if err := o.err(); err != nil {
-		return inventory.Adjustment{}, err
+	if r.Absolute {
+		o.unless(r.Kind == "" || r.Kind == inventory.MovementCounted, "/kind", "of a count is counted")
+	} else {
+		o.unless(r.Kind == "" || r.Kind == inventory.MovementAdjusted || r.Kind == inventory.MovementReceived, "/kind", "must be adjusted or received")
+		o.unless(r.Kind != inventory.MovementReceived || r.Quantity >= 0, "/quantity", "of what was received can't be negative")
 	}
-	return write(ctx, s, func(tx *gorm.DB) (inventory.Adjustment, error) {
-		claim, err := store.FindClaim(tx, r.Key, s.now())
-		if err != nil {
-			return inventory.Adjustment{}, err
-		}
-		if claim != nil {
-			first := inventory.Adjustment{}
-			_, err := claim.Answered(&first)
-			first.Replayed = true
-			return first, err
-		}
-		a, err := s.adjust(ctx, tx, r)
-		if err != nil {
-			return inventory.Adjustment{}, err
-		}
-		return a, store.SaveClaim(tx, r.Key, a.Movement.ID, a, a.Movement.At)
-	})
+	return o.err()
 }
 
 func (s *Stock) adjust(ctx context.Context, tx *gorm.DB, r inventory.AdjustRequest) (inventory.Adjustment, error) {
-	level, err := levelToAdjust(tx, r.SKU, r.Location)
+	b, err := binOf(tx, r.SKU, r.Location, "/location")
 	if err != nil {
 		return inventory.Adjustment{}, err
 	}
-	delta := r.Quantity
+	if r.IfOnHand != nil && *r.IfOnHand != b.OnHand {
+		return inventory.Adjustment{}, inventory.ErrOnHandChanged.Saying("%d units of %s are on hand at %s, not %d", b.OnHand, r.SKU, r.Location, *r.IfOnHand)
+	}
+	delta, kind := r.Quantity, cmp.Or(r.Kind, inventory.MovementAdjusted)
 	if r.Absolute {
-		delta = r.Quantity - level.OnHand
+		delta, kind = r.Quantity-b.OnHand, inventory.MovementCounted
 	}
-	onHand := level.OnHand + delta
-	if onHand < level.Reserved {
-		return inventory.Adjustment{}, inventory.ErrBelowReserved.Saying("%d units would be left of %s at %s, and orders hold %d",
-			onHand, r.SKU, r.Location, level.Reserved)
-	}
-	if onHand > inventory.MaxQuantity {
-		return inventory.Adjustment{}, fault.ErrInvalid.Saying("a location holds at most %d units of an item", inventory.MaxQuantity)
-	}
-	if err := tx.Exec(`INSERT INTO levels (sku, location, on_hand, reserved, version) VALUES (?, ?, ?, 0, 1)
-		ON CONFLICT (sku, location) DO UPDATE SET on_hand = excluded.on_hand, version = version + 1`, r.SKU, r.Location, onHand).Error; err != nil {
+	m, moved := s.movement(ctx, kind, r.SKU, r.Location, delta), shifts{}
+	m.Reason = r.Reason
+	if err := b.move(tx, &m, moved); err != nil {
 		return inventory.Adjustment{}, err
 	}
-	movement := s.movement(ctx, inventory.MovementAdjusted, r.SKU, r.Location, delta, onHand)
-	movement.Reason = r.Reason
-	level.OnHand, level.Available = onHand, onHand-level.Reserved
-	return inventory.Adjustment{Movement: movement, Level: level}, record(tx, []inventory.Movement{movement})
+	if err := record(tx, []inventory.Movement{m}); err != nil {
+		return inventory.Adjustment{}, err
+	}
+	return inventory.Adjustment{Movement: m, Level: b.Level}, s.tell(tx, moved)
 }
 
-// levelToAdjust returns the level of an item at a location, which is zero until it was adjusted once.
-func levelToAdjust(tx *gorm.DB, sku, location string) (inventory.Level, error) {
-	level := inventory.Level{Location: location}
-	var item, place bool
-	err := tx.Raw(`SELECT EXISTS (SELECT 1 FROM items WHERE sku = ?), EXISTS (SELECT 1 FROM locations WHERE code = ?),
+// bin is a level that a command is about to change.
+type bin struct {
+	inventory.Level
+	active bool
+}
+
+// binOf returns the level of an item at a location, which is zero until something came there. at is the member that names the
+// location. Errors: inventory.ErrItemNotFound, inventory.ErrKit, inventory.ErrUnknownLocation.
+func binOf(tx *gorm.DB, sku, location, at string) (bin, error) {
+	b := bin{Level: inventory.Level{Location: location}}
+	var item, kit, place bool
+	err := tx.Raw(`SELECT EXISTS (SELECT 1 FROM items WHERE sku = ?), EXISTS (SELECT 1 FROM items WHERE sku = ? AND kit = 1),
+		EXISTS (SELECT 1 FROM locations WHERE code = ?), EXISTS (SELECT 1 FROM locations WHERE code = ? AND active = 1),
 		COALESCE(MAX(on_hand), 0), COALESCE(MAX(reserved), 0) FROM levels WHERE sku = ? AND location = ?`,
-		sku, location, sku, location).Row().Scan(&item, &place, &level.OnHand, &level.Reserved)
+		sku, sku, location, location, sku, location).Row().Scan(&item, &kit, &place, &b.active, &b.OnHand, &b.Reserved)
 	switch {
 	case err != nil:
-		return level, err
+		return b, err
 	case !item:
-		return level, inventory.ErrItemNotFound
+		return b, inventory.ErrItemNotFound
+	case kit:
+		return b, inventory.ErrKit
 	case !place:
-		return level, inventory.ErrUnknownLocation.At("/location", inventory.ErrUnknownLocation.Code, "there is no location "+location)
+		return b, inventory.ErrUnknownLocation.At(at, inventory.ErrUnknownLocation.Code, "there is no location "+location)
 	}
-	return level, nil
+	return b, nil
 }
 
-// movement describes a change of on hand that happens now, on behalf of whom ctx names.
-func (s *Stock) movement(ctx context.Context, kind, sku, location string, delta, onHand int64) inventory.Movement {
-	return inventory.Movement{
-		ID: s.newID("mov"), SKU: sku, Location: location, Kind: kind, Delta: delta, OnHand: onHand,
-		Actor: channel.Actor(ctx), CorrelationID: channel.CorrelationID(ctx), At: s.time(),
+// move changes what is on hand by a movement, and completes both. Errors: inventory.ErrBelowReserved, fault.ErrInvalid.
+func (b *bin) move(tx *gorm.DB, m *inventory.Movement, moved shifts) error {
+	b.OnHand += m.Delta
+	if b.OnHand < b.Reserved {
+		return inventory.ErrBelowReserved.Saying("%d units would be left of %s at %s, and orders hold %d", b.OnHand, m.SKU, m.Location, b.Reserved)
 	}
-}
-
-const movementColumns = "id, sku, location, kind, delta, on_hand, reason, reference, actor, correlation_id, at"
-
-// record writes movements, in order, into the ledger.
-func record(tx *gorm.DB, movements []inventory.Movement) error {
-	rows := make([][]any, len(movements))
-	for i, m := range movements {
-		rows[i] = []any{
-			m.ID, m.SKU, m.Location, m.Kind, m.Delta, m.OnHand, m.Reason, m.Reference, m.Actor, m.CorrelationID, store.Micros(m.At),
-		}
+	if b.OnHand > inventory.MaxQuantity {
+		return fault.ErrInvalid.Saying("a location holds at most %d units of an item", inventory.MaxQuantity)
 	}
-	return insert(tx, "movements ("+movementColumns+")", rows)
-}
-
-// Movements implements inventory.Service.
-func (s *Stock) Movements(ctx context.Context, r inventory.MovementsRequest) (inventory.MovementPage, error) {
-	limit := limited(r.Limit)
-	page := inventory.MovementPage{Movements: []inventory.Movement{}}
-	db := s.store.Read(ctx)
-	before, err := ledgerPosition(db, r)
-	if err != nil {
-		return inventory.MovementPage{}, err
+	if b.active {
+		b.Available = b.OnHand - b.Reserved
 	}
-	rows, err := db.Raw("SELECT "+movementColumns+" FROM movements WHERE sku = ? AND seq < ? ORDER BY seq DESC LIMIT ?",
-		r.SKU, before, limit+1).Rows()
-	if err != nil {
-		return inventory.MovementPage{}, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var m inventory.Movement
-		var at int64
-		if err := rows.Scan(&m.ID, &m.SKU, &m.Location, &m.Kind, &m.Delta, &m.OnHand, &m.Reason, &m.Reference, &m.Actor, &m.CorrelationID, &at); err != nil {
-			return inventory.MovementPage{}, err
-		}
-		m.At = store.Time(at)
-		page.Movements = append(page.Movements, m)
-	}
-	if len(page.Movements) > limit {
-		page.Movements, page.More = page.Movements[:limit], true
-	}
-	return page, rows.Err()
-}
-
-// ledgerPosition returns the seq below which a page begins.
-func ledgerPosition(db *gorm.DB, r inventory.MovementsRequest) (int64, error) {
-	var known bool
-	if err := db.Raw("SELECT EXISTS (SELECT 1 FROM items WHERE sku = ?)", r.SKU).Row().Scan(&known); err != nil {
-		return 0, err
-	}
-	if !known {
-		return 0, inventory.ErrItemNotFound
-	}
-	seq := int64(math.MaxInt64)
-	if r.Before == "" {
-		return seq, nil
-	}
-	err := db.Raw("SELECT seq FROM movements WHERE id = ? AND sku = ?", r.Before, r.SKU).Row().Scan(&seq)
-	if errors.Is(err, sql.ErrNoRows) {
-		return 0, fault.ErrInvalid.At("/before", fault.ErrInvalid.Code, "is not a movement of this item")
-	}
-	return seq, err
+	m.OnHand = b.OnHand
+	moved.add(m.SKU, m.Location, m.Delta)
+	return tx.Exec(`INSERT INTO levels (sku, location, on_hand, reserved, version) VALUES (?, ?, ?, 0, 1)
+		ON CONFLICT (sku, location) DO UPDATE SET on_hand = excluded.on_hand, version = version + 1`, m.SKU, m.Location, b.OnHand).Error
 }

@@ -56,10 +56,10 @@ func TestAddUp(t *testing.T) {
 
 func TestAllocate(t *testing.T) {
 	shelves := map[string]shelf{
-		"mug":   {places: []place{{"ams", 3}, {"ber", 5}}},
-		"print": {backorder: true, places: []place{{"ber", 2}}},
-		"none":  {backorder: true, places: []place{{"", 0}}},
-		"gone":  {places: []place{{"", 0}}},
+		"mug":   {places: []place{{"ams", 0, 3}, {"ber", 0, 5}}},
+		"print": {backorder: true, places: []place{{"ber", 0, 2}}},
+		"none":  {backorder: true, places: nil},
+		"gone":  {places: nil},
 	}
 	tests := []struct {
 		name  string
@@ -91,7 +91,7 @@ func TestAllocate(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			lines, err := allocate(tt.wants, shelves)
+			lines, err := allocate(tt.wants, shelves, inventory.SourcingSplit)
 			if tt.err != nil {
 				mustPoint(t, err, tt.err, tt.wrong...)
 				return
@@ -102,7 +102,7 @@ func TestAllocate(t *testing.T) {
 		})
 	}
 	t.Run("a short item is told with what is wanted and available", func(t *testing.T) {
-		_, err := allocate([]want{{"mug", 9, 0}}, shelves)
+		_, err := allocate([]want{{"mug", 9, 0}}, shelves, inventory.SourcingSplit)
 		if got := fault.From(err).Details[0].Detail; got != "mug: 9 wanted, 8 available" {
 			t.Fatal(got)
 		}
@@ -119,13 +119,13 @@ func TestAllocateGivesWhatIsThere(t *testing.T) {
 			sku := fmt.Sprintf("s%d", i)
 			s := shelf{backorder: rapid.Bool().Draw(t, "backorder")}
 			for j, n := range rapid.SliceOfN(rapid.Int64Range(0, 5), 0, 4).Draw(t, "available") {
-				s.places = append(s.places, place{fmt.Sprintf("l%d", j), n})
+				s.places = append(s.places, place{fmt.Sprintf("l%d", j), 0, n})
 				available[sku] += n
 			}
 			shelves[sku] = s
 			wants = append(wants, want{sku, rapid.Int64Range(1, 12).Draw(t, "wanted"), i})
 		}
-		lines, err := allocate(wants, shelves)
+		lines, err := allocate(wants, shelves, inventory.SourcingSplit)
 		if !slices.IsSortedFunc(lines, asAllocated) {
 			t.Fatalf("%v is not in order", lines)
 		}

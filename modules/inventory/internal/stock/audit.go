@@ -51,7 +51,70 @@ func (s *Stock) Audit(ctx context.Context, r audit.Request) (audit.Page, error) 
 		}
 		page.Findings = append(page.Findings, d.findings()...)
 	}
-	return page, nil
+	promised, err := s.auditPromises(ctx, r.After+"\x00", upTo, r.Repair)
+	page.Findings = append(page.Findings, promised...)
+	return page, err
+}
+
+// auditPromises compares what items say is backordered with the lines of orders and carts that no shelf has given, and repairs it.
+func (s *Stock) auditPromises(ctx context.Context, from, upTo string, repair bool) (found []audit.Finding, err error) {
+	wrong, err := wrongPromises(s.store.Read(ctx), from, upTo)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range wrong {
+		if repair {
+			if err := s.store.Write(ctx, func(tx *gorm.DB) error { return s.repairPromise(ctx, tx, &p) }); err != nil {
+				return found, err
+			}
+		}
+		found = append(found, audit.Finding{Invariant: audit.StockLevels, Subject: p.sku, Problem: p.problem(), Repaired: repair})
+	}
+	return found, nil
+}
+
+// promised is the backordered units of an item as it says, and as they add up.
+type promised struct {
+	sku       string
+	says, sum int64
+}
+
+func (p promised) problem() string {
+	return fmt.Sprintf("backordered is %d, promises sum up to %d", p.says, p.sum)
+}
+
+func wrongPromises(db *gorm.DB, from, upTo string) (wrong []promised, err error) {
+	rows, err := db.Raw(`SELECT sku, SUM(says), SUM(promised) FROM (
+			SELECT sku, backordered AS says, 0 AS promised FROM items WHERE sku >= @from AND sku <= @upto
+			UNION ALL SELECT l.sku, 0, l.quantity FROM reservation_lines l JOIN reservations r ON r.order_id = l.order_id
+				WHERE l.location = '' AND l.sku >= @from AND l.sku <= @upto AND r.state <> 'released'
+			UNION ALL SELECT sku, 0, quantity FROM hold_lines WHERE location = '' AND sku >= @from AND sku <= @upto
+		) AS promises GROUP BY sku HAVING SUM(says) <> SUM(promised) ORDER BY sku`, map[string]any{"from": from, "upto": upTo}).Rows()
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var p promised
+		if err := rows.Scan(&p.sku, &p.says, &p.sum); err != nil {
+			return nil, err
+		}
+		wrong = append(wrong, p)
+	}
+	return wrong, rows.Err()
+}
+
+// repairPromise makes an item say what its promises add up to, after another look: it may be right by now.
+func (s *Stock) repairPromise(ctx context.Context, tx *gorm.DB, p *promised) error {
+	again, err := wrongPromises(tx, p.sku, p.sku)
+	if err != nil || len(again) == 0 {
+		return err
+	}
+	*p = again[0]
+	if err := tx.Exec("UPDATE items SET backordered = ? WHERE sku = ?", p.sum, p.sku).Error; err != nil {
+		return err
+	}
+	return s.insertRepair(ctx, tx, p.sku, "", p.problem(), figures{})
 }
 
 // drift is a level beside what it should be by its sources.
@@ -128,9 +191,13 @@ func (s *Stock) setRight(ctx context.Context, tx *gorm.DB, d drift) (drift, erro
 	for _, f := range d.findings() {
 		problems = append(problems, f.Problem)
 	}
-	return d, tx.Exec(`INSERT INTO repairs (sku, location, problem, on_hand, reserved, actor, correlation_id, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-		d.sku, d.location, strings.Join(problems, "; "), should.onHand, should.reserved,
-		channel.Actor(ctx), channel.CorrelationID(ctx), store.Micros(s.now())).Error
+	return d, s.insertRepair(ctx, tx, d.sku, d.location, strings.Join(problems, "; "), should)
+}
+
+// insertRepair writes down what was set right, at no location where it is a promise.
+func (s *Stock) insertRepair(ctx context.Context, tx *gorm.DB, sku, location, problem string, after figures) error {
+	return tx.Exec(`INSERT INTO repairs (sku, location, problem, on_hand, reserved, actor, correlation_id, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+		sku, location, problem, after.onHand, after.reserved, channel.Actor(ctx), channel.CorrelationID(ctx), store.Micros(s.now())).Error
 }
 
 // findings says what is wrong with a level: with its reserved units, with those on hand, with both together.

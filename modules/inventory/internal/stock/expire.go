@@ -38,17 +38,24 @@ func (s *Stock) ExpireHolds(ctx context.Context) (more bool, err error) {
 	if due, err := s.dueHolds(s.store.Read(ctx), nil); err != nil || len(due) == 0 {
 		return false, err
 	}
-	ended, err := write(ctx, s, func(tx *gorm.DB) (int, error) { return s.expire(tx, nil) })
+	ended, err := write(ctx, s, func(tx *gorm.DB) (int, error) {
+		moved := shifts{}
+		ended, err := s.expire(tx, nil, moved)
+		if err != nil {
+			return 0, err
+		}
+		return ended, s.tell(tx, moved)
+	})
 	return ended == expiryBatch, err
 }
 
 // expire ends one batch of holds whose time is over, of those that have one of some items, or of all, and returns their number.
-func (s *Stock) expire(tx *gorm.DB, skus []string) (int, error) {
+func (s *Stock) expire(tx *gorm.DB, skus []string, moved shifts) (int, error) {
 	due, err := s.dueHolds(tx, skus)
 	if err != nil || len(due) == 0 {
 		return 0, err
 	}
-	return len(due), giveBack(tx, due)
+	return len(due), giveBack(tx, due, moved)
 }
 
 func (s *Stock) dueHolds(db *gorm.DB, skus []string) (due []string, err error) {

@@ -36,6 +36,7 @@ func (s *Stock) Hold(ctx context.Context, r inventory.HoldRequest) (inventory.Ca
 		ID: r.HoldID, ExpiresAt: store.Time(store.Micros(now.Add(r.TTL))), CreatedAt: now, UpdatedAt: now,
 	}
 	return write(ctx, s, func(tx *gorm.DB) (inventory.CartHold, error) {
+		moved := shifts{}
 		had, asked, err := findHold(tx, r.HoldID)
 		if err != nil {
 			return h, err
@@ -44,11 +45,14 @@ func (s *Stock) Hold(ctx context.Context, r inventory.HoldRequest) (inventory.Ca
 			return lengthen(tx, had, h.ExpiresAt, now)
 		}
 		if asked != "" { // what is taken back here is held again if the new lines can't be had: the error undoes it
-			if err := giveBack(tx, []string{h.ID}); err != nil {
+			if err := giveBack(tx, []string{h.ID}, moved); err != nil {
 				return h, err
 			}
 		}
-		if h.Lines, err = s.take(tx, wants); err != nil {
+		if h.Lines, _, err = s.take(tx, wants, r.Sourcing, moved); err != nil {
+			return h, err
+		}
+		if err := s.tell(tx, moved); err != nil {
 			return h, err
 		}
 		return h, insertHold(tx, h, fingerprint(wants))
@@ -60,6 +64,7 @@ func checkHold(r inventory.HoldRequest) ([]want, error) {
 	var o objections
 	o.unless(isCode(r.HoldID), "/hold_id", codeRule)
 	o.unless(r.TTL >= inventory.MinHoldTTL && r.TTL <= inventory.MaxHoldTTL, "/ttl", "must be from a second to 24 hours")
+	o.checkSourcing(r.Sourcing)
 	if err := o.err(); err != nil {
 		return nil, err
 	}
@@ -127,16 +132,45 @@ func insertHold(tx *gorm.DB, h inventory.CartHold, asked string) error {
 }
 
 // giveBack makes the units of some holds available and forgets the holds. Those that are not there are passed over.
-func giveBack(tx *gorm.DB, ids []string) error {
+func giveBack(tx *gorm.DB, ids []string, moved shifts) error {
+	lines, err := heldBy(tx, ids)
+	if err != nil || len(lines) == 0 {
+		return err
+	}
+	for _, l := range lines {
+		moved.add(l.SKU, l.Location, l.Quantity)
+	}
 	if err := tx.Exec(`UPDATE levels SET reserved = reserved - h.units, version = version + 1
 		FROM (SELECT sku, location, SUM(quantity) AS units FROM hold_lines WHERE hold_id IN ? AND location <> '' GROUP BY sku, location) AS h
 		WHERE levels.sku = h.sku AND levels.location = h.location`, ids).Error; err != nil {
+		return err
+	}
+	if err := promise(tx, lines, -1); err != nil {
 		return err
 	}
 	if err := tx.Exec("DELETE FROM hold_lines WHERE hold_id IN ?", ids).Error; err != nil {
 		return err
 	}
 	return tx.Exec("DELETE FROM holds WHERE id IN ?", ids).Error
+}
+
+// heldBy sums up what some holds hold.
+func heldBy(tx *gorm.DB, ids []string) ([]inventory.ReservedLine, error) {
+	rows, err := tx.Raw("SELECT sku, location, SUM(quantity) FROM hold_lines WHERE hold_id IN ? GROUP BY sku, location", ids).Rows()
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var lines []inventory.ReservedLine
+	for rows.Next() {
+		var l inventory.ReservedLine
+		if err := rows.Scan(&l.SKU, &l.Location, &l.Quantity); err != nil {
+			return nil, err
+		}
+		l.Backordered = l.Location == ""
+		lines = append(lines, l)
+	}
+	return lines, rows.Err()
 }
 
 // ReleaseHold implements inventory.Service.
@@ -151,6 +185,10 @@ func (s *Stock) ReleaseHold(ctx context.Context, r inventory.ReleaseHoldRequest)
 		if err != nil || asked == "" {
 			return inventory.HoldRelease{HoldID: r.HoldID}, err
 		}
-		return inventory.HoldRelease{HoldID: r.HoldID, Released: true}, giveBack(tx, []string{r.HoldID})
+		moved := shifts{}
+		if err := giveBack(tx, []string{r.HoldID}, moved); err != nil {
+			return inventory.HoldRelease{}, err
+		}
+		return inventory.HoldRelease{HoldID: r.HoldID, Released: true}, s.tell(tx, moved)
 	})
 }

@@ -1,6 +1,7 @@
 package stock
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,8 +17,9 @@ import (
 // arrow was gone already answers with what is stored, and one for which there is no arrow is refused.
 //
 //	          Reserve         Finalise
-//	nothing ----------> held ----------> consumed
-//	   |                 |                  |
+//	nothing ----------> held ----------> consumed --+ Restock: some of it comes back
+//	   |                 |                  |  ^    |
+//	   |                 |                  |  +----+
 //	   | Release         | Release          | Release
 //	   |                 v                  |
 //	   +-----------> released <-------------+
@@ -30,6 +32,10 @@ func (s *Stock) Reserve(ctx context.Context, r inventory.ReserveRequest) (invent
 	if err := checkOrder(r.OrderID); err != nil {
 		return inventory.Reservation{}, err
 	}
+	var o objections
+	if o.checkSourcing(r.Sourcing); o.fault != nil {
+		return inventory.Reservation{}, o.err()
+	}
 	wants, err := addUp(r.Lines)
 	if err != nil {
 		return inventory.Reservation{}, err
@@ -40,7 +46,7 @@ func (s *Stock) Reserve(ctx context.Context, r inventory.ReserveRequest) (invent
 		case err != nil:
 			return held, err
 		case isNew:
-			held.Lines, err = s.hold(tx, r, wants)
+			held.Lines, held.Kits, err = s.hold(tx, r, wants)
 		case held.State == inventory.ReservationReleased:
 			err = inventory.ErrReleased
 		}
@@ -112,39 +118,78 @@ func (s *Stock) begin(tx *gorm.DB, orderID, state string) (r inventory.Reservati
 
 // hold takes what an order wants and writes the lines that say where. What the order's cart held is made available first, to this
 // order alone: nobody comes between two statements of one transaction.
-func (s *Stock) hold(tx *gorm.DB, r inventory.ReserveRequest, wants []want) ([]inventory.ReservedLine, error) {
+func (s *Stock) hold(tx *gorm.DB, r inventory.ReserveRequest, wants []want) ([]inventory.ReservedLine, []inventory.ReservedKit, error) {
+	moved := shifts{}
 	if r.HoldID != "" {
-		if err := giveBack(tx, []string{r.HoldID}); err != nil {
-			return nil, err
+		if err := giveBack(tx, []string{r.HoldID}, moved); err != nil {
+			return nil, nil, err
 		}
 	}
-	lines, err := s.take(tx, wants)
+	lines, kits, err := s.take(tx, wants, r.Sourcing, moved)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
+	}
+	if err := s.tell(tx, moved); err != nil {
+		return nil, nil, err
 	}
 	rows := make([][]any, len(lines))
 	for i, l := range lines {
 		rows[i] = []any{r.OrderID, l.SKU, l.Location, l.Quantity}
 	}
-	return lines, insert(tx, "reservation_lines (order_id, sku, location, quantity)", rows)
+	if err := insert(tx, "reservation_lines (order_id, sku, location, quantity)", rows); err != nil {
+		return nil, nil, err
+	}
+	return lines, kits, insertKits(tx, r.OrderID, kits)
 }
 
-// take takes what is wanted off the available units. Before it refuses, it gives free what carts hold of these items beyond their
-// time: the sweeper may not have come by yet.
-func (s *Stock) take(tx *gorm.DB, wants []want) ([]inventory.ReservedLine, error) {
-	lines, err := spread(tx, wants)
+// take takes what is wanted off the available units, of kits their parts. Before it refuses, it gives free what carts hold of these
+// items beyond their time: the sweeper may not have come by yet.
+func (s *Stock) take(tx *gorm.DB, wants []want, sourcing string, moved shifts) ([]inventory.ReservedLine, []inventory.ReservedKit, error) {
+	shelves, err := readShelves(tx, wants)
+	if err != nil {
+		return nil, nil, err
+	}
+	parts, kits, err := partsOf(tx, wants, shelves)
+	if err != nil {
+		return nil, nil, err
+	}
+	if kits != nil {
+		if shelves, err = readShelves(tx, parts); err != nil {
+			return nil, nil, err
+		}
+	}
+	sourcing = cmp.Or(sourcing, s.sourcing)
+	lines, err := allocate(parts, shelves, sourcing)
 	for errors.Is(err, inventory.ErrOutOfStock) {
-		ended, expireErr := s.expire(tx, skusOf(wants))
+		ended, expireErr := s.expire(tx, skusOf(parts), moved)
 		if expireErr != nil {
-			return nil, expireErr
+			return nil, nil, expireErr
 		}
 		if ended == 0 {
 			break
 		}
-		lines, err = spread(tx, wants)
+		if shelves, expireErr = readShelves(tx, parts); expireErr != nil {
+			return nil, nil, expireErr
+		}
+		lines, err = allocate(parts, shelves, sourcing)
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
+	}
+	return lines, kits, takeLines(tx, lines, shelves, moved)
+}
+
+// takeLines reserves what was allocated. An item that stays above its threshold, and of which nothing was given back, crosses no line,
+// so nobody needs to look.
+func takeLines(tx *gorm.DB, lines []inventory.ReservedLine, shelves map[string]shelf, moved shifts) error {
+	left := make(map[string]int64, len(shelves))
+	for _, l := range lines {
+		if _, known := left[l.SKU]; !known {
+			left[l.SKU] = shelves[l.SKU].free()
+		}
+		if !l.Backordered {
+			left[l.SKU] -= l.Quantity
+		}
 	}
 	for _, l := range lines {
 		if l.Backordered {
@@ -153,22 +198,16 @@ func (s *Stock) take(tx *gorm.DB, wants []want) ([]inventory.ReservedLine, error
 		taken, err := store.Exec(tx, `UPDATE levels SET reserved = reserved + ?, version = version + 1
 			WHERE sku = ? AND location = ? AND on_hand - reserved >= ?`, l.Quantity, l.SKU, l.Location, l.Quantity)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if taken != 1 { // allocate went wrong, or there is a second writer
-			return nil, fmt.Errorf("reserve %d of %s at %s: they were available a moment ago", l.Quantity, l.SKU, l.Location)
+			return fmt.Errorf("reserve %d of %s at %s: they were available a moment ago", l.Quantity, l.SKU, l.Location)
+		}
+		if moved[l.SKU] != nil || left[l.SKU] <= shelves[l.SKU].threshold {
+			moved.add(l.SKU, l.Location, -l.Quantity)
 		}
 	}
-	return lines, nil
-}
-
-// spread allocates wants to what is available now, and takes nothing yet.
-func spread(tx *gorm.DB, wants []want) ([]inventory.ReservedLine, error) {
-	shelves, err := readShelves(tx, wants)
-	if err != nil {
-		return nil, err
-	}
-	return allocate(wants, shelves)
+	return promise(tx, lines, +1)
 }
 
 func skusOf(wants []want) []string {
@@ -179,11 +218,31 @@ func skusOf(wants []want) []string {
 	return skus
 }
 
+// partsOf replaces kits by their parts. Where nothing is a kit, which the shelves tell, nothing is looked up.
+func partsOf(tx *gorm.DB, wants []want, shelves map[string]shelf) ([]want, []inventory.ReservedKit, error) {
+	var skus []string
+	for _, w := range wants {
+		if shelves[w.sku].kit {
+			skus = append(skus, w.sku)
+		}
+	}
+	if skus == nil {
+		return wants, nil, nil
+	}
+	made, err := components(tx, skus)
+	if err != nil {
+		return nil, nil, err
+	}
+	parts, err := explode(wants, made)
+	return parts, kitsOf(wants, made), err
+}
+
 // readShelves returns what the items wanted have to give. An item that is none is missing.
 func readShelves(tx *gorm.DB, wants []want) (map[string]shelf, error) {
-	rows, err := tx.Raw(`SELECT i.sku, i.backorder, COALESCE(l.location, ''), COALESCE(l.on_hand - l.reserved, 0)
-		FROM items i LEFT JOIN levels l ON l.sku = i.sku AND l.on_hand > l.reserved
-		WHERE i.sku IN ? ORDER BY i.sku, l.location`, skusOf(wants)).Rows()
+	rows, err := tx.Raw(`SELECT i.sku, i.kit, i.backorder, i.backordered, i.backorder_limit, i.low_stock_threshold,
+		COALESCE(l.location, ''), COALESCE(p.priority, 0), CASE WHEN p.active = 1 THEN l.on_hand - l.reserved ELSE 0 END
+		FROM items i LEFT JOIN levels l ON l.sku = i.sku AND l.on_hand > l.reserved LEFT JOIN locations p ON p.code = l.location
+		WHERE i.sku IN ? ORDER BY i.sku, p.priority, l.location`, skusOf(wants)).Rows()
 	if err != nil {
 		return nil, err
 	}
@@ -191,12 +250,16 @@ func readShelves(tx *gorm.DB, wants []want) (map[string]shelf, error) {
 	shelves := make(map[string]shelf, len(wants))
 	for rows.Next() {
 		var sku string
-		var backorder bool
+		var s shelf
 		var p place
-		if err := rows.Scan(&sku, &backorder, &p.location, &p.available); err != nil {
+		if err := rows.Scan(&sku, &s.kit, &s.backorder, &s.promised, &s.limit, &s.threshold, &p.location, &p.priority, &p.available); err != nil {
 			return nil, err
 		}
-		shelves[sku] = shelf{backorder, append(shelves[sku].places, p)}
+		s.places = shelves[sku].places
+		if p.available > 0 {
+			s.places = append(s.places, p)
+		}
+		shelves[sku] = s
 	}
 	return shelves, rows.Err()
 }
@@ -207,30 +270,56 @@ type perUnit struct {
 	kind             string // "": nothing leaves the shelf or comes back, which is no movement
 }
 
-// settle brings a reservation into another state.
+// settle brings a reservation into another state. What came back by a restock is settled already.
 func (s *Stock) settle(ctx context.Context, tx *gorm.DB, r inventory.Reservation, state string, p perUnit) (inventory.Reservation, error) {
 	r.State, r.UpdatedAt = state, s.time()
 	if _, err := store.Exec(tx, "UPDATE reservations SET state = ?, updated_at = ? WHERE order_id = ?",
 		r.State, store.Micros(r.UpdatedAt), r.OrderID); err != nil {
 		return inventory.Reservation{}, err
 	}
-	movements := make([]inventory.Movement, 0, len(r.Lines))
-	for _, l := range r.Lines {
+	moved := shifts{}
+	if err := s.settleLines(ctx, tx, r.OrderID, unreturned(r.Lines), p, moved); err != nil {
+		return inventory.Reservation{}, err
+	}
+	if state == inventory.ReservationReleased {
+		if err := promise(tx, r.Lines, -1); err != nil {
+			return inventory.Reservation{}, err
+		}
+	}
+	return r, s.tell(tx, moved)
+}
+
+// unreturned returns lines without the units that a restock brought back.
+func unreturned(lines []inventory.ReservedLine) []inventory.ReservedLine {
+	left := make([]inventory.ReservedLine, 0, len(lines))
+	for _, l := range lines {
+		if l.Quantity -= l.Returned; l.Quantity > 0 {
+			left = append(left, l)
+		}
+	}
+	return left
+}
+
+// settleLines changes the levels of lines, and writes the movements. What is backordered was promised, but never on a shelf.
+func (s *Stock) settleLines(ctx context.Context, tx *gorm.DB, orderID string, lines []inventory.ReservedLine, p perUnit, moved shifts) error {
+	movements := make([]inventory.Movement, 0, len(lines))
+	for _, l := range lines {
 		if l.Backordered {
-			continue // promised, but never on a shelf
+			continue
 		}
 		delta, onHand := p.onHand*l.Quantity, int64(0)
 		if err := store.Row(tx, `UPDATE levels SET on_hand = on_hand + ?, reserved = reserved + ?, version = version + 1
 			WHERE sku = ? AND location = ? RETURNING on_hand`, delta, p.reserved*l.Quantity, l.SKU, l.Location).Scan(&onHand); err != nil {
-			return inventory.Reservation{}, fmt.Errorf("settle %s at %s: %w", l.SKU, l.Location, err)
+			return fmt.Errorf("settle %s at %s: %w", l.SKU, l.Location, err)
 		}
+		moved.add(l.SKU, l.Location, delta-p.reserved*l.Quantity)
 		if p.kind != "" {
-			m := s.movement(ctx, p.kind, l.SKU, l.Location, delta, onHand)
-			m.Reference = r.OrderID
+			m := s.movement(ctx, p.kind, l.SKU, l.Location, delta)
+			m.OnHand, m.Reference = onHand, orderID
 			movements = append(movements, m)
 		}
 	}
-	return r, record(tx, movements)
+	return record(tx, movements)
 }
 
 // Reservations implements inventory.Service.
@@ -248,13 +337,13 @@ func (s *Stock) Reservations(ctx context.Context, r inventory.ReservationsReques
 }
 
 const (
-	heads          = "SELECT order_id, id, state, created_at, updated_at FROM reservations"
+	heads          = "SELECT order_id, id, state, kits, created_at, updated_at FROM reservations"
 	oneReservation = heads + " WHERE order_id = ?"
 )
 
-// reservations reads the reservations of a query, then their lines. Two statements are one moment here: the lines are written
-// with their reservation and never changed. A join would be prepared anew for each order id, in the hope of a better plan,
-// and take three times as long.
+// reservations reads the reservations of a query, then their lines. A reader may see a line change in between, by a restock or an
+// allotment: it gets the newer one. A join would be prepared anew for each order id, in the hope of a better plan, and take three
+// times as long.
 func reservations(db *gorm.DB, limit int, query string, args ...any) (inventory.ReservationPage, error) {
 	page := inventory.ReservationPage{Reservations: []inventory.Reservation{}}
 	rows, err := db.Raw(query, args...).Rows()
@@ -265,7 +354,11 @@ func reservations(db *gorm.DB, limit int, query string, args ...any) (inventory.
 	for rows.Next() {
 		r := inventory.Reservation{Lines: []inventory.ReservedLine{}}
 		var created, updated int64
-		if err := rows.Scan(&r.OrderID, &r.ID, &r.State, &created, &updated); err != nil {
+		var kits string
+		if err := rows.Scan(&r.OrderID, &r.ID, &r.State, &kits, &created, &updated); err != nil {
+			return inventory.ReservationPage{}, err
+		}
+		if r.Kits, err = decodeKits(kits); err != nil {
 			return inventory.ReservationPage{}, err
 		}
 		r.CreatedAt, r.UpdatedAt = store.Time(created), store.Time(updated)
@@ -294,7 +387,7 @@ func addLines(db *gorm.DB, list []inventory.Reservation) (whole int, err error) 
 	if len(ids) == 0 {
 		return 0, nil
 	}
-	rows, err := db.Raw("SELECT order_id, sku, location, quantity FROM reservation_lines WHERE order_id IN ?", ids).Rows()
+	rows, err := db.Raw("SELECT order_id, sku, location, quantity, returned FROM reservation_lines WHERE order_id IN ?", ids).Rows()
 	if err != nil {
 		return 0, err
 	}
@@ -302,7 +395,7 @@ func addLines(db *gorm.DB, list []inventory.Reservation) (whole int, err error) 
 	for rows.Next() {
 		var orderID string
 		var l inventory.ReservedLine
-		if err := rows.Scan(&orderID, &l.SKU, &l.Location, &l.Quantity); err != nil {
+		if err := rows.Scan(&orderID, &l.SKU, &l.Location, &l.Quantity, &l.Returned); err != nil {
 			return 0, err
 		}
 		l.Backordered = l.Location == ""

@@ -2,11 +2,14 @@
 //
 // Every command is one transaction of the store's single writer, so a level that a command has read stays as it is until the
 // command ends. The state of a reservation is its dedupe record: a command that finds the state it would bring about answers
-// with what is stored. What is decided without the database (how a demand is spread over locations) is in allocate.go. Carts hold
-// stock by holds.go, and lose it by expire.go; audit.go compares the levels with what they are made of.
+// with what is stored. What is decided without the database (how a demand is sourced from locations) is in allocate.go, and what a
+// kit comes to in kits.go. Carts hold stock by holds.go, and lose it by expire.go; orders by reserve.go, and bring it back by
+// restock.go; backorders.go keeps what was promised. adjust.go and transfer.go change what is on hand, ledger.go writes it down, and
+// events.go tells what crossed a line; audit.go compares the levels with what they are made of.
 package stock
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -38,13 +41,16 @@ type Stock struct {
 	store *store.Store
 	now   func() time.Time
 	newID id.Source
+
+	sourcing string // of requests that don't say
 }
 
 var _ inventory.Service = (*Stock)(nil)
 
-// New returns the stock in a store that has the migrations of inventory.
-func New(s *store.Store, now func() time.Time, newID id.Source) *Stock {
-	return &Stock{store: s, now: now, newID: newID}
+// New returns the stock in a store that has the migrations of inventory. sourcing is that of requests that don't say: split if it
+// is empty.
+func New(s *store.Store, now func() time.Time, newID id.Source, sourcing string) *Stock {
+	return &Stock{store: s, now: now, newID: newID, sourcing: cmp.Or(sourcing, inventory.SourcingSplit)}
 }
 
 // time is the current time as the store will give it back.
@@ -110,6 +116,7 @@ const (
 	codeRule  = "must have 1 to 64 letters, digits, dots, hyphens and underscores, and begin with a letter or a digit"
 	textRule  = "must have 1 to 200 characters"
 	orderRule = "must have 1 to 128 bytes"
+	unitsRule = "must be from 1 to 1000000000"
 )
 
 // isCode reports whether a SKU or a location's code has the right form.
@@ -125,6 +132,11 @@ func isCode(s string) bool {
 }
 
 func isText(s string) bool { return s != "" && utf8.RuneCountInString(s) <= maxText }
+
+// checkSourcing refuses what is no sourcing.
+func (o *objections) checkSourcing(sourcing string) {
+	o.unless(sourcing == "" || sourcing == inventory.SourcingSplit || sourcing == inventory.SourcingWhole, "/sourcing", "must be split or whole")
+}
 
 // checkOrder refuses ids that no order has. What else is in one is the business of orders.
 func checkOrder(orderID string) error {

@@ -45,7 +45,7 @@ func newBench(t testing.TB, dir string) *bench {
 	})
 	b := &bench{clock: time.Date(2026, 5, 4, 3, 2, 1, 987654321, time.UTC)}
 	now := func() time.Time { return b.clock }
-	b.Stock = New(s, now, id.NewSource(now, rand.Reader))
+	b.Stock = New(s, now, id.NewSource(now, rand.Reader), "")
 	return b
 }
 
@@ -206,7 +206,7 @@ func TestAdjust(t *testing.T) {
 	t.Run("a count that changes nothing is written down", func(t *testing.T) {
 		must[inventory.Adjustment](t)(adjust(true, 3))
 		must[inventory.Adjustment](t)(adjust(false, 0))
-		if got, want := b.ledger(t, "MUG"), "ber adjusted +5=5, ber adjusted -2=3, ber adjusted +0=3, ber adjusted +0=3"; got != want {
+		if got, want := b.ledger(t, "MUG"), "ber adjusted +5=5, ber adjusted -2=3, ber counted +0=3, ber adjusted +0=3"; got != want {
 			t.Fatal(got)
 		}
 	})
