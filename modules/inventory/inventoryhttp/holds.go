@@ -37,6 +37,7 @@ type HoldPath struct {
 type HoldInput struct {
 	Lines      []inventory.Line `json:"lines" minItems:"1" maxItems:"200" nullable:"false"`
 	TTLSeconds int64            `json:"ttl_seconds" minimum:"1" maximum:"86400" doc:"From now on" example:"900"`
+	Sourcing   string           `json:"sourcing,omitempty" enum:"split,whole" doc:"Whether it may come from several locations; without it, as the shop is set"`
 }
 
 func (f face) putHold(ctx context.Context, in *struct {
@@ -44,7 +45,7 @@ func (f face) putHold(ctx context.Context, in *struct {
 	Body HoldInput
 }) (*struct{ Body inventory.CartHold }, error) {
 	h, err := f.inventory.Hold(ctx, inventory.HoldRequest{
-		HoldID: in.ID, Lines: in.Body.Lines, TTL: time.Duration(in.Body.TTLSeconds) * time.Second,
+		HoldID: in.ID, Lines: in.Body.Lines, TTL: time.Duration(in.Body.TTLSeconds) * time.Second, Sourcing: in.Body.Sourcing,
 	})
 	if err != nil {
 		return nil, err

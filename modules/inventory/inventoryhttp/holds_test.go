@@ -34,6 +34,7 @@ func TestHolds(t *testing.T) {
 		{"more than there is", "PUT /v1/holds/cart-1", `{"lines": [{"sku": "MUG", "quantity": 6}], "ttl_seconds": 1}`, 409, "inventory.out_of_stock", "/lines/0/quantity"},
 		{"no such item", "PUT /v1/holds/cart-1", `{"lines": [{"sku": "CUP", "quantity": 1}], "ttl_seconds": 1}`, 422, "inventory.unknown_sku", "/lines/0/sku"},
 		{"no lines", "PUT /v1/holds/cart-1", `{"lines": [], "ttl_seconds": 1}`, 422, "invalid", "/lines"},
+		{"a sourcing that is none", "PUT /v1/holds/cart-1", `{"lines": [{"sku": "MUG", "quantity": 1}], "ttl_seconds": 1, "sourcing": "any"}`, 422, "invalid", "/sourcing"},
 		{"for no time", "PUT /v1/holds/cart-1", `{"lines": [{"sku": "MUG", "quantity": 1}], "ttl_seconds": 0}`, 422, "invalid", "/ttl_seconds"},
 		{"for more than a day", "PUT /v1/holds/cart-1", `{"lines": [{"sku": "MUG", "quantity": 1}], "ttl_seconds": 86401}`, 422, "invalid", "/ttl_seconds"},
 		{"an id that can't be", "DELETE /v1/holds/a%20b", "", 422, "invalid", "path/id"},

@@ -1,7 +1,7 @@
-// Package inventoryhttp is the HTTP face of the inventory module: locations, items, adjustments, what the stock's ledger and
-// reservations say, and the holds of carts. It speaks to the module through its contract, wherever that runs.
+// Package inventoryhttp is the HTTP face of the inventory module: locations, items, what moves their stock (stockroom.go), what the
+// ledger, reservations and events say, and the holds of carts. It speaks to the module through its contract, wherever that runs.
 //
-// Reserve, Finalise and Release have no route: only orders moves stock for an order.
+// Reserve, Finalise, Restock and Release have no route: only orders moves stock for an order.
 package inventoryhttp
 
 import (
@@ -32,6 +32,8 @@ func Register(a *web.API, s inventory.Service) {
 	web.Handle(a, web.Route{
 		Method: http.MethodPut, Path: "/v1/items/{sku}", ID: "put-item", Tag: tag, Scopes: write, Statuses: created,
 		Summary: "Create an item with nothing on hand, or replace its description",
+		Description: "With `components` the item is a kit: it has no stock of its own, and whoever orders it gets its parts. A kit can't be part " +
+			"of a kit, and an item that ever had stock can't become one. A change touches nobody who holds the kit already.",
 	}, f.putItem)
 	web.Handle(a, web.Route{
 		Method: http.MethodGet, Path: "/v1/items/{sku}", ID: "get-item", Tag: tag, Scopes: read, Statuses: unchanged,
@@ -54,6 +56,7 @@ func Register(a *web.API, s inventory.Service) {
 		Summary: "List the stock that orders hold, or show what one order did to the stock",
 	}, f.reservations)
 	registerBatch(a, f)
+	registerStockroom(a, f)
 	registerHolds(a, f)
 }
 
@@ -61,7 +64,7 @@ type face struct{ inventory inventory.Service }
 
 // LocationPath names a location. It is exported because huma passes over the fields of an embedded type that is not.
 type LocationPath struct {
-	Code string `path:"code" pattern:"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$" maxLength:"64" doc:"Units are taken from locations in the order of their codes" example:"BER"`
+	Code string `path:"code" pattern:"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$" maxLength:"64" doc:"Among locations of one priority, units are taken in the order of their codes" example:"BER"`
 }
 
 // ItemPath names an item. SKUs have the form of the locations' codes.
@@ -71,7 +74,9 @@ type ItemPath struct {
 
 // LocationInput describes a location.
 type LocationInput struct {
-	Name string `json:"name" minLength:"1" maxLength:"200" example:"Berlin warehouse"`
+	Name     string `json:"name" minLength:"1" maxLength:"200" example:"Berlin warehouse"`
+	Priority int64  `json:"priority,omitempty" minimum:"0" maximum:"1000000" doc:"Units are taken from locations of a lower priority first" example:"10"`
+	Active   *bool  `json:"active,omitempty" default:"true" doc:"false: no order or cart is given units of it any more; what is held there stays held"`
 }
 
 type locationOutput struct {
@@ -89,7 +94,9 @@ func (f face) putLocation(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	l, err := f.inventory.PutLocation(ctx, inventory.PutLocationRequest{Code: in.Code, Name: in.Body.Name, IfVersion: version})
+	l, err := f.inventory.PutLocation(ctx, inventory.PutLocationRequest{
+		Code: in.Code, Name: in.Body.Name, Priority: in.Body.Priority, Inactive: in.Body.Active != nil && !*in.Body.Active, IfVersion: version,
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -122,8 +129,26 @@ func (f face) locations(ctx context.Context, in *struct{ web.PageQuery }) (*page
 
 // ItemInput describes an item.
 type ItemInput struct {
-	Name      string `json:"name" minLength:"1" maxLength:"200" example:"Mug"`
-	Backorder bool   `json:"backorder,omitempty" doc:"Sell it even when the shelves are empty"`
+	Name              string           `json:"name" minLength:"1" maxLength:"200" example:"Mug"`
+	Backorder         bool             `json:"backorder,omitempty" doc:"Sell it even when the shelves are empty"`
+	BackorderLimit    int64            `json:"backorder_limit,omitempty" minimum:"0" maximum:"1000000000" doc:"Units that may be promised at a time; 0: any number"`
+	LowStockThreshold int64            `json:"low_stock_threshold,omitempty" minimum:"0" maximum:"1000000000" doc:"Tell when no more than this is available; 0: never"`
+	Components        []ComponentInput `json:"components,omitempty" maxItems:"50" nullable:"false" doc:"Of a kit: what it is made of"`
+}
+
+// ComponentInput is a part of a kit.
+type ComponentInput struct {
+	SKU      string `json:"sku" pattern:"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$" maxLength:"64" example:"MUG-1"`
+	Quantity int64  `json:"quantity" minimum:"1" maximum:"1000" doc:"Units of it in one kit" example:"2"`
+}
+
+// components are what the contract calls them.
+func (i ItemInput) components() []inventory.Component {
+	list := make([]inventory.Component, len(i.Components))
+	for n, c := range i.Components {
+		list[n] = inventory.Component(c)
+	}
+	return list
 }
 
 type itemOutput struct {
@@ -144,7 +169,10 @@ func (f face) putItem(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	i, err := f.inventory.PutItem(ctx, inventory.PutItemRequest{SKU: in.SKU, Name: in.Body.Name, Backorder: in.Body.Backorder, IfVersion: version})
+	i, err := f.inventory.PutItem(ctx, inventory.PutItemRequest{
+		SKU: in.SKU, Name: in.Body.Name, Backorder: in.Body.Backorder, BackorderLimit: in.Body.BackorderLimit,
+		LowStockThreshold: in.Body.LowStockThreshold, Components: in.Body.components(), IfVersion: version,
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -184,6 +212,8 @@ type AdjustmentInput struct {
 	Location string `json:"location" pattern:"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$" maxLength:"64" example:"BER"`
 	Delta    *int64 `json:"delta,omitempty" minimum:"-1000000000" maximum:"1000000000" doc:"Units to add, or, negative, to take" example:"12"`
 	Set      *int64 `json:"set,omitempty" minimum:"0" maximum:"1000000000" doc:"Units that were counted; instead of delta"`
+	Kind     string `json:"kind,omitempty" enum:"adjusted,received" doc:"Why, with delta: adjusted, which is meant without it, or received"`
+	IfOnHand *int64 `json:"if_on_hand,omitempty" minimum:"0" maximum:"1000000000" doc:"Units on hand that you saw; refused if they have changed since"`
 	Reason   string `json:"reason" minLength:"1" maxLength:"200" example:"delivery 4711"`
 }
 
@@ -226,7 +256,8 @@ func (f face) adjust(ctx context.Context, in *struct {
 		return nil, err
 	}
 	a, err := f.inventory.Adjust(ctx, inventory.AdjustRequest{
-		Key: key, SKU: in.SKU, Location: in.Body.Location, Absolute: absolute, Quantity: quantity, Reason: in.Body.Reason,
+		Key: key, SKU: in.SKU, Location: in.Body.Location, Absolute: absolute, Quantity: quantity, Kind: in.Body.Kind,
+		IfOnHand: in.Body.IfOnHand, Reason: in.Body.Reason,
 	})
 	if err != nil {
 		return nil, err

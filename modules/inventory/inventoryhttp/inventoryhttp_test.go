@@ -192,7 +192,11 @@ func TestAdjust(t *testing.T) {
 	if !bytes.Equal(first.Body.Bytes(), again.Body.Bytes()) || again.Header().Get("Idempotent-Replayed") != "true" || first.Header().Get("Idempotent-Replayed") != "" {
 		t.Fatalf("%s, then %s with %v", first.Body, again.Body, again.Header())
 	}
-	c.do(http.StatusCreated, path, `{"location": "ber", "set": 3, "reason": "count"}`, "Idempotency-Key", "k2")
+	c.do(http.StatusCreated, path, `{"location": "ber", "set": 2, "if_on_hand": 5, "reason": "count"}`, "Idempotency-Key", "k2")
+	w := c.do(http.StatusCreated, path, `{"location": "ber", "delta": 1, "kind": "received", "reason": "found"}`, "Idempotency-Key", "k4")
+	if m := decode[inventoryhttp.Adjusted](t, w).Movement; m.Kind != inventory.MovementReceived || m.OnHand != 3 {
+		t.Fatalf("%+v", m)
+	}
 
 	for _, tt := range []struct {
 		name, request, body, key string
@@ -209,6 +213,9 @@ func TestAdjust(t *testing.T) {
 		{"more than a level holds", path, `{"location": "ber", "delta": 1000000000, "reason": "x"}`, "k3", 422, "invalid", ""},
 		{"no reason", path, `{"location": "ber", "delta": 1}`, "k3", 422, "invalid", ""},
 		{"more than is there", path, `{"location": "ber", "delta": -4, "reason": "x"}`, "k3", 409, "inventory.below_reserved", ""},
+		{"a count from another level than is there", path, `{"location": "ber", "set": 9, "if_on_hand": 5, "reason": "x"}`, "k3", 409, "inventory.on_hand_changed", ""},
+		{"a kind that it can't have", path, `{"location": "ber", "delta": 1, "kind": "consumed", "reason": "x"}`, "k3", 422, "invalid", "/kind"},
+		{"a count that was received", path, `{"location": "ber", "set": 9, "kind": "received", "reason": "x"}`, "k3", 422, "invalid", "/kind"},
 		{"no such location", path, `{"location": "par", "delta": 1, "reason": "x"}`, "k3", 422, "inventory.unknown_location", "/location"},
 		{"no such item", "POST /v1/items/CUP/adjustments", body, "k3", 404, "inventory.item_not_found", ""},
 	} {
@@ -282,10 +289,10 @@ func TestLists(t *testing.T) {
 
 func TestScopes(t *testing.T) {
 	c := newClient(t)
-	for _, request := range []string{"PUT /v1/locations/ber", "PUT /v1/items/MUG", "POST /v1/items/MUG/adjustments"} {
+	for _, request := range []string{"PUT /v1/locations/ber", "PUT /v1/items/MUG", "POST /v1/items/MUG/adjustments", "POST /v1/items/MUG/transfers", "POST /v1/items/MUG/allotments"} {
 		c.refused(http.StatusForbidden, "forbidden", request, `{}`, "Authorization", "Bearer reader")
 	}
-	for _, request := range []string{"GET /v1/locations", "GET /v1/items", "GET /v1/reservations"} {
+	for _, request := range []string{"GET /v1/locations", "GET /v1/items", "GET /v1/reservations", "GET /v1/stock-events"} {
 		c.do(http.StatusOK, request, "", "Authorization", "Bearer reader")
 		c.refused(http.StatusUnauthorized, "unauthenticated", request, "", "Authorization", "Bearer nobody")
 	}
@@ -303,6 +310,7 @@ func TestDescription(t *testing.T) {
 		"put /v1/locations/{code}": "200 201", "get /v1/locations": "200",
 		"put /v1/items/{sku}": "200 201", "get /v1/items/{sku}": "200 304", "get /v1/items": "200",
 		"post /v1/items/{sku}/adjustments": "201", "get /v1/items/{sku}/movements": "200", "get /v1/reservations": "200",
+		"post /v1/items/{sku}/transfers": "201", "post /v1/items/{sku}/allotments": "201", "get /v1/stock-events": "200",
 		"put /v1/holds/{id}": "200", "delete /v1/holds/{id}": "204",
 	} {
 		method, path, _ := strings.Cut(route, " ")
