@@ -83,6 +83,10 @@ tax: ## Compare orders a second on the channel layer with modules that call each
 probe: ## Compare orders a second with the same commits made by SQL alone
 	go test -v -run '^$$' -bench Probe -benchtime 8x ./cmd/internal/shop
 
+.PHONY: hot
+hot: ## Compare orders a second for one SKU that sells out with those for 1,000 SKUs
+	go test -v -run '^$$' -bench Hot -benchtime 4x -timeout 30m ./cmd/internal/shop
+
 .PHONY: headofline
 headofline: ## Compare quotes and stock queries while payments refuses with those of an idle shop
 	go test -v -run '^$$' -bench HeadOfLine -benchtime 12x ./cmd/internal/shop

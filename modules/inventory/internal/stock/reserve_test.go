@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"reflect"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -20,6 +21,7 @@ import (
 	"cutpoint/platform/fault"
 	"cutpoint/platform/id"
 	"cutpoint/platform/idempotency"
+	"cutpoint/platform/revision"
 )
 
 func finalise(n string) inventory.FinaliseRequest { return inventory.FinaliseRequest{OrderID: n} }
@@ -245,12 +247,18 @@ func TestStockAddsUp(t *testing.T) {
 		if err != nil {
 			rt.Fatal(err)
 		}
-		m := &machine{bench: newBench(t, where), first: map[string]inventory.Reservation{}}
+		m := &machine{bench: newBench(t, where), first: map[string]inventory.Reservation{}, kits: map[string][]inventory.Component{}}
 		m.stocked(t, "BACK", true, "ams", 2)
 		m.stocked(t, "CUP", false, "ams", 3, "ber", 3)
 		m.stocked(t, "MUG", false, "ber", 4)
+		m.describe(t, inventory.PutItemRequest{SKU: "BACK", Backorder: true, BackorderLimit: 8})
+		m.describe(t, inventory.PutItemRequest{SKU: "CUP", LowStockThreshold: 2})
+		m.describe(t, inventory.PutItemRequest{SKU: "DUO", Components: []inventory.Component{{SKU: "CUP", Quantity: 1}, {SKU: "MUG", Quantity: 1}}})
+		m.describe(t, inventory.PutItemRequest{SKU: "SET", Components: []inventory.Component{{SKU: "BACK", Quantity: 1}, {SKU: "CUP", Quantity: 2}}})
+		m.look(rt)
 		rt.Repeat(map[string]func(*rapid.T){
-			"adjust": m.adjust, "reserve": m.reserve, "finalise": m.finalise, "release": m.release,
+			"adjust": m.adjust, "transfer": m.transfer, "allot": m.allot, "switch": m.switchLocation, "describe": m.describeAgain,
+			"reserve": m.reserve, "finalise": m.finalise, "restock": m.restock, "release": m.release,
 			"hold": m.hold, "release hold": m.releaseHold, "expire": m.expireHolds, "": m.addsUp,
 		})
 		if err := m.store.Close(); err != nil {
@@ -261,15 +269,108 @@ func TestStockAddsUp(t *testing.T) {
 
 type machine struct {
 	*bench
-	first map[string]inventory.Reservation // the first answer to each order
+	first map[string]inventory.Reservation     // the first answer to each order
+	kits  map[string][]inventory.Component     // as they are made of now
+	seen  map[string]struct{ free, low int64 } // what was available of the items, and their thresholds, when we looked last
+	heard int64                                // the last event
 	keys  int
 }
 
 var (
-	skus   = rapid.SampledFrom([]string{"BACK", "CUP", "MUG"})
-	orders = rapid.SampledFrom([]string{"o1", "o2", "o3", "o4"})
-	carts  = rapid.SampledFrom([]string{"c1", "c2"})
+	skus      = rapid.SampledFrom([]string{"BACK", "CUP", "MUG"})
+	wares     = rapid.SampledFrom([]string{"BACK", "CUP", "MUG", "DUO", "SET"})
+	orders    = rapid.SampledFrom([]string{"o1", "o2", "o3", "o4"})
+	carts     = rapid.SampledFrom([]string{"c1", "c2"})
+	locations = rapid.SampledFrom([]string{"ams", "ber"})
+	sourcings = rapid.SampledFrom([]string{"", inventory.SourcingWhole})
 )
+
+func (m *machine) key() idempotency.Key {
+	m.keys++
+	return idempotency.Key{Caller: "key_1", Value: strconv.Itoa(m.keys), Digest: "d"}
+}
+
+// describe puts an item, whatever its version.
+func (m *machine) describe(t testing.TB, r inventory.PutItemRequest) {
+	t.Helper()
+	m.kits[r.SKU], r.Name = r.Components, r.SKU
+	var had int
+	if err := m.store.Read(context.Background()).Raw("SELECT COUNT(*) FROM items WHERE sku = ?", r.SKU).Row().Scan(&had); err != nil {
+		t.Fatal(err)
+	}
+	if had > 0 {
+		r.IfVersion = revision.Any
+	}
+	must[inventory.Item](t)(m.PutItem(context.Background(), r))
+}
+
+// describeAgain changes the threshold of an item, or what a kit is made of.
+func (m *machine) describeAgain(t *rapid.T) {
+	r := inventory.PutItemRequest{SKU: rapid.SampledFrom([]string{"CUP", "DUO"}).Draw(t, "sku"), Name: "again", IfVersion: revision.Any}
+	units := rapid.Int64Range(1, 3).Draw(t, "units")
+	if r.SKU == "CUP" {
+		r.LowStockThreshold = units
+	} else {
+		r.Components = []inventory.Component{{SKU: "CUP", Quantity: units}, {SKU: "MUG", Quantity: 1}}
+	}
+	m.kits[r.SKU] = r.Components
+	if _, err := m.PutItem(context.Background(), r); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (m *machine) switchLocation(t *rapid.T) {
+	code := locations.Draw(t, "location")
+	r := inventory.PutLocationRequest{
+		Code: code, Name: code, Priority: rapid.Int64Range(0, 1).Draw(t, "priority"), Inactive: rapid.Bool().Draw(t, "inactive"), IfVersion: revision.Any,
+	}
+	if _, err := m.PutLocation(context.Background(), r); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (m *machine) transfer(t *rapid.T) {
+	r := inventory.TransferRequest{
+		Key: m.key(), SKU: skus.Draw(t, "sku"), From: locations.Draw(t, "from"), To: locations.Draw(t, "to"),
+		Quantity: rapid.Int64Range(1, 4).Draw(t, "quantity"), Reason: "move",
+	}
+	onHand := func() (units int64) {
+		if err := m.store.Read(context.Background()).Raw("SELECT SUM(on_hand) FROM levels WHERE sku = ?", r.SKU).Row().Scan(&units); err != nil {
+			t.Fatal(err)
+		}
+		return units
+	}
+	before := onHand()
+	_, _ = twice(t, m, func() (inventory.Transferred, error) {
+		moved, err := m.Transfer(context.Background(), r)
+		moved.Replayed = false
+		return moved, err
+	})
+	if after := onHand(); after != before {
+		t.Fatalf("%d units of %s were there, and after a transfer %d", before, r.SKU, after)
+	}
+}
+
+func (m *machine) allot(t *rapid.T) {
+	r := inventory.AllotRequest{Key: m.key(), SKU: "BACK", Location: locations.Draw(t, "location"), Quantity: rapid.Int64Range(0, 3).Draw(t, "quantity")}
+	if _, err := twice(t, m, func() (inventory.Allotted, error) {
+		a, err := m.Allot(context.Background(), r)
+		a.Replayed = false
+		return a, err
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (m *machine) restock(t *rapid.T) {
+	m.keys++
+	r := inventory.RestockRequest{
+		OrderID: orders.Draw(t, "order"), RestockID: "r" + strconv.Itoa(m.keys), Reason: "returned",
+		Lines:    []inventory.Line{{SKU: wares.Draw(t, "sku"), Quantity: rapid.Int64Range(1, 2).Draw(t, "quantity")}},
+		Location: rapid.SampledFrom([]string{"", "ams", "ber"}).Draw(t, "location"),
+	}
+	_, _ = twice(t, m, func() (inventory.Restocked, error) { return m.Restock(context.Background(), r) })
+}
 
 // twice says a command twice: the second answer is the first one, and changes nothing.
 func twice[T any](t *rapid.T, m *machine, command func() (T, error)) (T, error) {
@@ -291,10 +392,8 @@ func twice[T any](t *rapid.T, m *machine, command func() (T, error)) (T, error) 
 }
 
 func (m *machine) adjust(t *rapid.T) {
-	m.keys++
 	r := inventory.AdjustRequest{
-		Key: idempotency.Key{Caller: "key_1", Value: strconv.Itoa(m.keys), Digest: "d"},
-		SKU: skus.Draw(t, "sku"), Location: rapid.SampledFrom([]string{"ams", "ber"}).Draw(t, "location"),
+		Key: m.key(), SKU: skus.Draw(t, "sku"), Location: locations.Draw(t, "location"),
 		Absolute: rapid.Bool().Draw(t, "absolute"), Quantity: rapid.Int64Range(-4, 6).Draw(t, "quantity"), Reason: "count",
 	}
 	_, _ = twice(t, m, func() (inventory.Adjustment, error) {
@@ -305,19 +404,19 @@ func (m *machine) adjust(t *rapid.T) {
 }
 
 func (m *machine) reserve(t *rapid.T) {
-	r := inventory.ReserveRequest{OrderID: orders.Draw(t, "order"), Lines: someLines(t)}
+	r := inventory.ReserveRequest{OrderID: orders.Draw(t, "order"), Lines: someLines(t), Sourcing: sourcings.Draw(t, "sourcing")}
 	if rapid.Bool().Draw(t, "from a cart") {
 		r.HoldID = carts.Draw(t, "cart")
 	}
 	had, repeated := m.first[r.OrderID]
 	got, err := twice(t, m, func() (inventory.Reservation, error) { return m.Reserve(context.Background(), r) })
-	if errors.Is(err, inventory.ErrOutOfStock) {
+	if errors.Is(err, inventory.ErrOutOfStock) && r.Sourcing == "" {
 		m.mustBeShort(t, r.Lines, r.HoldID)
 	}
 	if err != nil {
 		return
 	}
-	if repeated && (got.ID != had.ID || !reflect.DeepEqual(got.Lines, had.Lines)) {
+	if repeated && (got.ID != had.ID || !reflect.DeepEqual(got.Kits, had.Kits) || unitsOf(got) != unitsOf(had)) {
 		t.Fatalf("reserved %+v, and now %+v", had, got)
 	}
 	m.first[r.OrderID] = got
@@ -342,20 +441,31 @@ func (m *machine) release(t *rapid.T) {
 	}
 }
 
+// unitsOf is what an order got of each item, wherever it lies and whoever has waited for it.
+func unitsOf(r inventory.Reservation) string {
+	units := map[string]int64{}
+	for _, l := range r.Lines {
+		units[l.SKU] += l.Quantity
+	}
+	return fmt.Sprint(units)
+}
+
 func someLines(t *rapid.T) (lines []inventory.Line) {
 	for range rapid.IntRange(1, 4).Draw(t, "lines") {
-		lines = append(lines, inventory.Line{SKU: skus.Draw(t, "sku"), Quantity: rapid.Int64Range(1, 4).Draw(t, "quantity")})
+		lines = append(lines, inventory.Line{SKU: wares.Draw(t, "sku"), Quantity: rapid.Int64Range(1, 4).Draw(t, "quantity")})
 	}
 	return lines
 }
 
 func (m *machine) hold(t *rapid.T) {
-	r := inventory.HoldRequest{HoldID: carts.Draw(t, "cart"), Lines: someLines(t), TTL: rapid.SampledFrom([]time.Duration{time.Second, time.Minute}).Draw(t, "ttl")}
+	r := inventory.HoldRequest{HoldID: carts.Draw(t, "cart"), Lines: someLines(t), Sourcing: sourcings.Draw(t, "sourcing"), TTL: rapid.SampledFrom([]time.Duration{time.Second, time.Minute}).Draw(t, "ttl")}
 	m.clock = m.clock.Add(time.Second)
 	h, err := m.Hold(context.Background(), r)
 	switch {
 	case errors.Is(err, inventory.ErrOutOfStock):
-		m.mustBeShort(t, r.Lines, r.HoldID)
+		if r.Sourcing == "" {
+			m.mustBeShort(t, r.Lines, r.HoldID)
+		}
 	case err != nil:
 		t.Fatal(err)
 	case h.ExpiresAt.Before(m.clock.Add(r.TTL).Truncate(time.Microsecond)):
@@ -383,17 +493,25 @@ func (m *machine) expireHolds(t *rapid.T) {
 func (m *machine) mustBeShort(t *rapid.T, lines []inventory.Line, holdID string) {
 	wanted := map[string]int64{}
 	for _, l := range lines {
-		wanted[l.SKU] += l.Quantity
+		for _, c := range m.kits[l.SKU] {
+			wanted[c.SKU] += l.Quantity * c.Quantity
+		}
+		if m.kits[l.SKU] == nil {
+			wanted[l.SKU] += l.Quantity
+		}
 	}
 	for sku, units := range wanted {
-		var free int64
-		if err := m.store.Read(context.Background()).Raw(`SELECT COALESCE(SUM(on_hand - reserved), 0) +
-			(SELECT COALESCE(SUM(quantity), 0) FROM hold_lines JOIN holds ON id = hold_id
-				WHERE sku = ? AND location <> '' AND (expires_at <= ? OR id = ?)) FROM levels WHERE sku = ?`,
-			sku, m.clock.UnixMicro(), holdID, sku).Row().Scan(&free); err != nil {
+		var free, promised, limit int64
+		if err := m.store.Read(context.Background()).Raw(`WITH ended AS (SELECT id FROM holds WHERE expires_at <= @now OR id = @hold),
+				active AS (SELECT code FROM locations WHERE active = 1)
+			SELECT (SELECT COALESCE(SUM(on_hand - reserved), 0) FROM levels WHERE sku = @sku AND location IN active)
+				+ (SELECT COALESCE(SUM(quantity), 0) FROM hold_lines WHERE sku = @sku AND location IN active AND hold_id IN ended),
+				backordered - (SELECT COALESCE(SUM(quantity), 0) FROM hold_lines WHERE sku = @sku AND location = '' AND hold_id IN ended),
+				backorder_limit FROM items WHERE sku = @sku`,
+			map[string]any{"sku": sku, "now": m.clock.UnixMicro(), "hold": holdID}).Row().Scan(&free, &promised, &limit); err != nil {
 			t.Fatal(err)
 		}
-		if free < units && sku != "BACK" {
+		if free+max(0, limit-promised) < units {
 			return
 		}
 	}
@@ -402,6 +520,8 @@ func (m *machine) mustBeShort(t *rapid.T, lines []inventory.Line, holdID string)
 
 // addsUp finds levels that break a promise of the contract.
 func (m *machine) addsUp(t *rapid.T) {
+	m.look(t)
+	m.keepsAccounts(t)
 	rows, err := m.store.Read(context.Background()).Raw(`SELECT l.sku, l.location, l.on_hand, l.reserved,
 		(SELECT COALESCE(SUM(quantity), 0) FROM reservation_lines JOIN reservations USING (order_id)
 			WHERE state = 'held' AND sku = l.sku AND location = l.location)
@@ -426,11 +546,85 @@ func (m *machine) addsUp(t *rapid.T) {
 	}
 }
 
+// look finds out what is available of each item, wants an event for each line that was crossed since the last look, and no other, and
+// wants kits to be available as their parts are.
+func (m *machine) look(t *rapid.T) {
+	var want, got []string
+	seen := map[string]struct{ free, low int64 }{}
+	page, err := m.Items(context.Background(), inventory.ItemsRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, i := range page.Items {
+		if m.kits[i.SKU] != nil {
+			continue
+		}
+		seen[i.SKU] = struct{ free, low int64 }{i.Available, i.LowStockThreshold}
+		was := m.seen[i.SKU]
+		if i.LowStockThreshold > 0 && i.Available <= i.LowStockThreshold && !(was.low > 0 && was.free <= was.low) {
+			want = append(want, fmt.Sprint(i.SKU, inventory.EventLowStock, i.Available))
+		}
+		if was.free > 0 && i.Available == 0 {
+			want = append(want, fmt.Sprint(i.SKU, inventory.EventOutOfStock, i.Available))
+		}
+		if was.free == 0 && i.Available > 0 {
+			want = append(want, fmt.Sprint(i.SKU, inventory.EventBackInStock, i.Available))
+		}
+	}
+	for _, i := range page.Items {
+		gives := int64(inventory.MaxQuantity)
+		for _, c := range m.kits[i.SKU] {
+			gives = min(gives, seen[c.SKU].free/c.Quantity)
+		}
+		if m.kits[i.SKU] != nil && (i.Available != gives || i.OnHand != 0 || len(i.Locations) != 0) {
+			t.Fatalf("%d of kit %+v can be made", gives, i)
+		}
+	}
+	told, err := m.Events(context.Background(), inventory.EventsRequest{After: m.heard})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range told.Events {
+		m.heard = e.Sequence
+		got = append(got, fmt.Sprint(e.SKU, e.Kind, e.Available))
+	}
+	slices.Sort(want)
+	slices.Sort(got)
+	if m.seen != nil && !slices.Equal(got, want) {
+		t.Fatalf("events %q, want %q; available were %v, are %v", got, want, m.seen, seen)
+	}
+	m.seen = seen
+}
+
+// keepsAccounts holds what orders took and brought back to the ledger, and what is promised to the lines that promise it.
+func (m *machine) keepsAccounts(t *rapid.T) {
+	var wrong string
+	if err := m.store.Read(context.Background()).Raw(`SELECT COALESCE((SELECT group_concat(who || ' took ' || took || ', moved ' || moved) FROM (
+			SELECT order_id || ' ' || sku AS who, SUM(took) AS took, SUM(moved) AS moved FROM (
+				SELECT order_id, sku, CASE state WHEN 'consumed' THEN quantity - returned ELSE 0 END AS took, 0 AS moved
+					FROM reservation_lines JOIN reservations USING (order_id) WHERE location <> ''
+				UNION ALL SELECT reference, sku, 0, -delta FROM movements WHERE kind IN ('consumed', 'returned'))
+			GROUP BY order_id, sku HAVING SUM(took) <> SUM(moved))), '')
+		|| COALESCE((SELECT group_concat('transfer ' || reference) FROM
+			(SELECT reference FROM movements WHERE kind = 'transferred' GROUP BY reference HAVING SUM(delta) <> 0 OR COUNT(*) <> 2)), '')
+		|| COALESCE((SELECT group_concat(sku || ' has promised ' || backordered) FROM items WHERE backordered <>
+			(SELECT COALESCE(SUM(quantity), 0) FROM reservation_lines l JOIN reservations USING (order_id)
+				WHERE l.sku = items.sku AND location = '' AND state <> 'released')
+			+ (SELECT COALESCE(SUM(quantity), 0) FROM hold_lines l WHERE l.sku = items.sku AND location = '')), '')`).Row().Scan(&wrong); err != nil {
+		t.Fatal(err)
+	}
+	if wrong != "" {
+		t.Fatal(wrong)
+	}
+}
+
 // dump is everything that a command may change.
 func (m *machine) dump(t *rapid.T) (dump string) {
 	err := m.store.Read(context.Background()).Raw(`SELECT
 		(SELECT json_group_array(json_array(sku, location, on_hand, reserved, version)) FROM levels) ||
 		(SELECT json_group_array(json_array(order_id, id, state, updated_at)) FROM reservations) ||
+		(SELECT json_group_array(json_array(order_id, sku, location, quantity, returned)) FROM reservation_lines) ||
+		(SELECT json_group_array(json_array(sku, backordered)) FROM items) || (SELECT COUNT(*) FROM events) || '/' || (SELECT COUNT(*) FROM restocks) ||
 		(SELECT json_group_array(json_array(hold_id, sku, location, quantity)) FROM hold_lines) ||
 		(SELECT COUNT(*) FROM reservation_lines) || '/' || (SELECT COUNT(*) FROM movements) || '/' || (SELECT COUNT(*) FROM idempotency_keys)`).
 		Row().Scan(&dump)
