@@ -93,6 +93,8 @@ func TestAudit(t *testing.T) {
 			"INSERT INTO movements (id, sku, location, kind, delta, on_hand, reason, reference, actor, correlation_id, at) VALUES ('m', 'MUG', 'ams', 'adjusted', -2, 1, '', '', '', '', 0)",
 			"UPDATE levels SET reserved = 0 WHERE sku = 'MUG' AND location = 'ams'",
 		}, []string{"MUG: at ams: reserved is 0, holds sum up to 3 (true)", "MUG: at ams: on hand is 3, movements sum up to 1 (false)"}, "7/3: ams 3/3, ber 4/0"},
+		{"more promised than the lines say", []string{"UPDATE items SET backordered = 9 WHERE sku = 'PRINT'"},
+			[]string{"PRINT: backordered is 9, promises sum up to 3 (true)"}, "7/3: ams 3/3, ber 4/0"},
 		{"more held than there is: somebody must count", []string{
 			"INSERT INTO hold_lines (hold_id, sku, location, quantity) VALUES ('c1', 'MUG', 'ber', 5)",
 		}, []string{"MUG: at ber: reserved is 0, holds sum up to 5 (false)"}, "7/3: ams 3/3, ber 4/0"},

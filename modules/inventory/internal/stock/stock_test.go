@@ -309,7 +309,11 @@ func TestSchema(t *testing.T) {
 		"a level at no location":    "INSERT INTO levels VALUES ('MUG', 'par', 1, 0, 1)",
 		"changing a movement":       "UPDATE movements SET delta = 9",
 		"deleting a movement":       "DELETE FROM movements",
-		"a reservation in no state": "INSERT INTO reservations VALUES ('o', 'r', 'lost', 0, 0)",
+		"a reservation in no state": "INSERT INTO reservations (order_id, id, state, created_at, updated_at) VALUES ('o', 'r', 'lost', 0, 0)",
+		"a movement of no kind":     "INSERT INTO movements (id, sku, location, kind, delta, on_hand, reason, reference, actor, correlation_id, at) VALUES ('m', 'MUG', 'ber', 'lost', 1, 1, '', '', '', '', 0)",
+		"returning more than left":  "INSERT INTO reservation_lines (order_id, sku, location, quantity, returned) VALUES ('o', 'MUG', 'ber', 1, 2)",
+		"a negative promise":        "UPDATE items SET backordered = -1",
+		"a kit of itself":           "INSERT INTO components VALUES ('MUG', 'MUG', 1)",
 	} {
 		if err := b.store.Write(context.Background(), func(tx *gorm.DB) error { return tx.Exec(sql).Error }); err == nil {
 			t.Errorf("%s is possible", name)
