@@ -189,23 +189,27 @@ type Order struct {
 	Metadata      map[string]string `json:"metadata"`
 }
 
-// PricedLine is a line with its figures: UnitPrice x Quantity - Discount + Tax = Total.
+// PricedLine is a line with its figures: UnitPrice x Quantity - Discount + Tax = Total. TaxIncluded is contained in them already.
 type PricedLine struct {
-	SKU       string      `json:"sku"`
-	Quantity  int64       `json:"quantity"`
-	UnitPrice money.Money `json:"unit_price"`
-	Discount  money.Money `json:"discount"`
-	Tax       money.Money `json:"tax"`
-	Total     money.Money `json:"total"`
+	SKU         string      `json:"sku"`
+	Quantity    int64       `json:"quantity"`
+	UnitPrice   money.Money `json:"unit_price"`
+	Discount    money.Money `json:"discount"`
+	Tax         money.Money `json:"tax"`
+	Total       money.Money `json:"total"`
+	TaxIncluded money.Money `json:"tax_included,omitzero"`
 }
 
-// Totals are the sums of the lines plus shipping: Subtotal - Discount + Shipping + Tax = Total.
+// Totals are the sums of the lines plus shipping: Subtotal - Discount + Shipping + Tax = Total. Tax is what is added to the prices,
+// that of the lines and ShippingTax; TaxIncluded is contained in them already.
 type Totals struct {
-	Subtotal money.Money `json:"subtotal"`
-	Discount money.Money `json:"discount"`
-	Shipping money.Money `json:"shipping"`
-	Tax      money.Money `json:"tax"`
-	Total    money.Money `json:"total"`
+	Subtotal    money.Money `json:"subtotal"`
+	Discount    money.Money `json:"discount"`
+	Shipping    money.Money `json:"shipping"`
+	Tax         money.Money `json:"tax" doc:"Added to the prices, that of shipping with it"`
+	Total       money.Money `json:"total"`
+	ShippingTax money.Money `json:"shipping_tax,omitzero" doc:"The part of the tax that is for shipping"`
+	TaxIncluded money.Money `json:"tax_included,omitzero" doc:"Contained in the prices already"`
 }
 
 // Payment is the money side of an order. ID and Status are empty until the card is charged.

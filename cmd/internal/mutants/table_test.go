@@ -52,7 +52,7 @@ func mutants() []mutant {
 		}, "invariant 5"},
 		{"6 a coupon has no limit", []edit{
 			{prices + "coupons.go", "(use_limit = 0 OR used < use_limit)", "1 = 1"},
-			{"migrations/pricing/sqlite/0002_promotions.sql", "CHECK (use_limit = 0 OR used <= use_limit)", "CHECK (use_limit >= 0)"},
+			{"migrations/pricing/sqlite/0003_rules.sql", "CHECK (use_limit = 0 OR used <= use_limit)", "CHECK (use_limit >= 0)"},
 		}, "invariant 6"},
 		{"6 a dead order keeps its coupon", []edit{
 			{checkout + "steps.go", "_, err = c.Pricing.ReleaseCoupon(ctx, pricing.ReleaseCouponRequest{OrderID: r.order.ID})", "err = nil"},

@@ -21,8 +21,7 @@ import (
 	"cutpoint/platform/store"
 )
 
-// Deps are what the module needs. All are required. Prices are named by their SKUs, promotions by their codes and uses by their
-// orders, so NewID makes nothing yet: it is here because all doors have one shape.
+// Deps are what the module needs. All are required.
 type Deps struct {
 	Layer channel.Layer
 	Path  string // of the SQLite file
@@ -50,7 +49,9 @@ func (d Deps) check() error {
 // Options are the settings of the module. The zero value takes the defaults.
 type Options struct {
 	Workers int // calls handled at once; 0: rpc.DefaultWorkers
-	Cached  int // price sets, and promotions, kept in memory, about 200 bytes and 40 a price each; 0: 50,000. See pricebook.Options
+	Cached  int // price sets, and coupons, kept in memory, about 200 bytes and 40 a price each; 0: 50,000. See pricebook.Options
+
+	QuoteValidity time.Duration // how long a quote is honoured; 0: 15 minutes
 
 	Fail failpoint.Points // for tests; see store.Options
 }
@@ -87,7 +88,9 @@ func (m *Module) Start(ctx context.Context) error {
 		return err
 	}
 	server := rpc.NewServer(m.deps.Layer, pricing.Module, rpc.ServerOptions{Workers: m.options.Workers, Log: m.deps.Log})
-	pricing.Serve(server, pricebook.New(s, m.deps.Now, pricebook.Options{Cached: m.options.Cached}))
+	pricing.Serve(server, pricebook.New(s, m.deps.Now, m.deps.NewID, pricebook.Options{
+		Cached: m.options.Cached, QuoteValidity: m.options.QuoteValidity,
+	}))
 	if err := server.Start(ctx); err != nil {
 		return errors.Join(err, s.Close())
 	}

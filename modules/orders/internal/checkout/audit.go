@@ -86,6 +86,7 @@ func addUp(o *orders.Order) string {
 		subtotal, discount, tax = subtotal+l.UnitPrice.Amount*l.Quantity, discount+l.Discount.Amount, tax+l.Tax.Amount
 	}
 	t := o.Totals
+	tax += t.ShippingTax.Amount
 	if subtotal != t.Subtotal.Amount || discount != t.Discount.Amount || tax != t.Tax.Amount {
 		return fmt.Sprintf("the lines sum up to %d - %d + %d, the totals say %d - %d + %d",
 			subtotal, discount, tax, t.Subtotal.Amount, t.Discount.Amount, t.Tax.Amount)

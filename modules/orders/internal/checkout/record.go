@@ -108,6 +108,9 @@ func (r *record) calculateRequest() pricing.CalculateRequest {
 	req := pricing.CalculateRequest{Currency: r.order.Currency, Coupon: r.order.Coupon, Lines: make([]pricing.Line, len(r.order.Lines))}
 	if r.order.Shipping != nil {
 		req.ShippingMethod = r.order.Shipping.Method
+		if a := r.order.Shipping.Address; a != nil {
+			req.Country, req.Region = a.Country, a.Region
+		}
 	}
 	for i, l := range r.order.Lines {
 		req.Lines[i] = pricing.Line{SKU: l.SKU, Quantity: l.Quantity}
@@ -125,9 +128,14 @@ func (r *record) setPrice(c pricing.Calculation) {
 func priced(c pricing.Calculation) ([]orders.PricedLine, orders.Totals) {
 	lines := make([]orders.PricedLine, len(c.Lines))
 	for i, l := range c.Lines {
-		lines[i] = orders.PricedLine(l)
+		lines[i] = orders.PricedLine{
+			SKU: l.SKU, Quantity: l.Quantity, UnitPrice: l.UnitPrice, Discount: l.Discount, Tax: l.Tax, Total: l.Total, TaxIncluded: l.TaxIncluded,
+		}
 	}
-	return lines, orders.Totals{Subtotal: c.Subtotal, Discount: c.Discount, Shipping: c.Shipping, Tax: c.Tax, Total: c.Total}
+	return lines, orders.Totals{
+		Subtotal: c.Subtotal, Discount: c.Discount, Shipping: c.Shipping, Tax: c.Tax, Total: c.Total,
+		ShippingTax: c.ShippingTax, TaxIncluded: c.TaxIncluded,
+	}
 }
 
 // unexpectedTotal is the fault of an order whose total is not the one that the client expects.

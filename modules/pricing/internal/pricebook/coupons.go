@@ -42,14 +42,18 @@ func (b *Book) Price(ctx context.Context, r pricing.PriceRequest) (pricing.Calcu
 	if answer, err := answered(b.store.Read(ctx), r.OrderID); err != nil || answer != nil {
 		return whole(answer), err
 	}
-	plain, err := b.calculate(ctx, r.CalculateRequest)
+	known, err := b.coupon(ctx, r.Coupon)
+	if err != nil {
+		return pricing.Calculation{}, err
+	}
+	told, err := b.calculate(ctx, r.CalculateRequest, &known)
 	if err != nil {
 		return pricing.Calculation{}, err
 	}
 	var answer *pricing.Calculation
 	err = b.store.Write(ctx, func(tx *gorm.DB) (err error) {
 		if answer, err = answered(tx, r.OrderID); err == nil && answer == nil {
-			answer, err = b.use(tx, r, plain)
+			answer, err = &told, b.use(tx, r, told)
 		}
 		return err
 	})
@@ -99,37 +103,30 @@ func answered(db *gorm.DB, orderID string) (*pricing.Calculation, error) {
 	return &answer, json.Unmarshal([]byte(text), &answer)
 }
 
-// use takes one use of a coupon for an order and stores the answer with it. The promotion is read again here, in the transaction
-// that counts: what the cache knows may be a moment old.
-func (b *Book) use(tx *gorm.DB, r pricing.PriceRequest, plain pricing.Calculation) (*pricing.Calculation, error) {
+// use takes one use of a coupon for an order, and stores what the order is told with it. The limits are read again here, in the
+// transaction that counts: what the cache knows of them may be a moment old.
+func (b *Book) use(tx *gorm.DB, r pricing.PriceRequest, told pricing.Calculation) error {
 	p, err := findPromotion(tx, r.Coupon)
 	if err != nil {
-		return nil, err
-	}
-	if err := usable(p, b.now()); err != nil {
-		return nil, err
+		return err
 	}
 	customer := strings.ToLower(r.Customer)
 	if err := checkCustomer(tx, p, customer); err != nil {
-		return nil, err
+		return err
 	}
 	counted := tx.Exec("UPDATE promotions SET used = used + 1 WHERE code = ? AND (use_limit = 0 OR used < use_limit)", p.Code)
 	if counted.Error != nil {
-		return nil, counted.Error
+		return counted.Error
 	}
 	if counted.RowsAffected != 1 {
-		return nil, pricing.ErrCouponExhausted.At("/coupon", pricing.ErrCouponExhausted.Code, "it has been used as often as it may be")
+		return pricing.ErrCouponExhausted.At("/coupon", pricing.ErrCouponExhausted.Code, "it has been used as often as it may be")
 	}
-	answer, err := discounted(plain, p.Discount)
+	text, err := json.Marshal(told)
 	if err != nil {
-		return nil, err
-	}
-	text, err := json.Marshal(answer)
-	if err != nil {
-		return nil, err
+		return err
 	}
 	now := store.Micros(b.now())
-	return &answer, tx.Exec(`INSERT INTO coupon_uses (order_id, code, customer, state, answer, created_at, updated_at)
+	return tx.Exec(`INSERT INTO coupon_uses (order_id, code, customer, state, answer, created_at, updated_at)
 		VALUES (?, ?, ?, 'held', ?, ?, ?)`, r.OrderID, p.Code, customer, string(text), now, now).Error
 }
 

@@ -1,9 +1,10 @@
-// Package pricebook is the body of the pricing module: a book of prices by SKU, and the arithmetic that turns lines into
-// totals.
+// Package pricebook is the body of the pricing module: it keeps the rules of prices with all of their versions, and answers what
+// lines cost by them. The arithmetic itself is package reckon, which touches nothing of this.
 //
-// The arithmetic (calculate.go, discount.go) is a pure function of the lines, their price sets and the promotion. This file keeps
-// the promises of the contract around prices, promotions.go those around promotions, and coupons.go counts their uses; store.go and
-// promotionrows.go hold the SQL, cache.go what need not be read again, and audit.go compares the counts with the uses.
+// This file keeps the promises of the contract around prices and calculations, quotes.go and replay.go those around figures that stay,
+// rules.go those around price lists, tax rates and shipping methods, promotions.go those around promotions, and coupons.go counts
+// their uses. cache.go and active.go hold what need not be read again, lowest.go looks back thirty days, checks.go says what is wrong
+// with a rule, store.go and promotionrows.go hold SQL, and audit.go compares the counts with the uses.
 package pricebook
 
 import (
@@ -18,7 +19,9 @@ import (
 	"gorm.io/gorm"
 
 	"cutpoint/modules/pricing"
+	"cutpoint/modules/pricing/internal/reckon"
 	"cutpoint/platform/fault"
+	"cutpoint/platform/id"
 	"cutpoint/platform/money"
 	"cutpoint/platform/revision"
 	"cutpoint/platform/store"
@@ -32,31 +35,44 @@ const (
 	maxLines       = 1000          // of a calculation
 	maxMinQuantity = 1_000_000_000 // units
 	maxTaxCategory = 64            // characters
+	maxGroup       = 64            // bytes
+	maxRegion      = 200           // bytes
+	maxName        = 200           // bytes
 )
 
 var skuPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 
 // Options are the settings of a book. The zero value takes the defaults.
 type Options struct {
-	Cached int // price sets kept in memory, about 200 bytes and 40 a price each, and as many promotions; those beyond are read from the store each time
+	Cached        int           // price sets kept in memory, about 200 bytes and 40 a price each, and as many coupons; those beyond are read from the store each time
+	QuoteValidity time.Duration // how long a quote is honoured; 0: DefaultQuoteValidity
 }
 
 // Book implements the pricing contract on a store, of which it must be the only writer.
 type Book struct {
-	store      *store.Store
-	now        func() time.Time
-	cache      *cache[pricing.PriceSet]
-	promotions *cache[pricing.Promotion]
+	store         *store.Store
+	now           func() time.Time
+	newID         id.Source
+	quoteValidity time.Duration
+	cache         *cache[pricing.PriceSet]
+	promotions    *cache[pricing.Promotion] // that coupons asked for
+	active        active
 }
 
 var _ pricing.Service = (*Book)(nil)
 
 // New returns the book in a store that has the migrations of pricing.
-func New(s *store.Store, now func() time.Time, o Options) *Book {
+func New(s *store.Store, now func() time.Time, newID id.Source, o Options) *Book {
 	if o.Cached <= 0 {
 		o.Cached = DefaultCached
 	}
-	return &Book{store: s, now: now, cache: newCache(o.Cached, keyOfSet), promotions: newCache(o.Cached, keyOfPromotion)}
+	if o.QuoteValidity <= 0 {
+		o.QuoteValidity = DefaultQuoteValidity
+	}
+	return &Book{
+		store: s, now: now, newID: newID, quoteValidity: o.QuoteValidity,
+		cache: newCache(o.Cached, keyOfSet), promotions: newCache(o.Cached, keyOfPromotion),
+	}
 }
 
 // time is the current time as the store will give it back.
@@ -96,15 +112,16 @@ func (b *Book) PutPrices(ctx context.Context, r pricing.PutPricesRequest) (prici
 
 // Prices implements pricing.Service.
 func (b *Book) Prices(ctx context.Context, r pricing.PricesRequest) (pricing.PriceSet, error) {
-	sets, err := b.sets(ctx, r.SKU)
+	sets, err := b.sets(ctx, []pricing.Line{{SKU: r.SKU}})
 	if err != nil {
 		return pricing.PriceSet{}, err
 	}
-	set, ok := sets[r.SKU]
-	if !ok {
+	set := sets[0]
+	if set.Version == revision.None {
 		return pricing.PriceSet{}, pricing.ErrPricesNotFound.Saying("there are no prices for %q", r.SKU)
 	}
-	return set, nil
+	set.Lowest30Days, err = lowest(b.store.Read(ctx), set)
+	return orNone(set, err)
 }
 
 // Calculate implements pricing.Service.
@@ -112,40 +129,50 @@ func (b *Book) Calculate(ctx context.Context, r pricing.CalculateRequest) (prici
 	if err := checkCalculate(r); err != nil {
 		return pricing.Calculation{}, err
 	}
-	c, err := b.calculate(ctx, r)
-	if err != nil || r.Coupon == "" {
-		return c, err
+	if r.Coupon == "" {
+		return b.calculate(ctx, r, nil)
 	}
-	discount, err := b.discountOf(ctx, r.Coupon)
+	p, err := b.coupon(ctx, r.Coupon)
+	if err == nil {
+		err = b.usesLeft(ctx, p)
+	}
 	if err != nil {
 		return pricing.Calculation{}, err
 	}
-	return discounted(c, discount)
+	return b.calculate(ctx, r, &p)
 }
 
-// calculate prices the lines of a request that was checked, without its coupon.
-func (b *Book) calculate(ctx context.Context, r pricing.CalculateRequest) (pricing.Calculation, error) {
-	skus := make([]string, len(r.Lines))
-	for i, l := range r.Lines {
-		skus[i] = l.SKU
+// calculate prices a request that was checked, or finds the figures of its quote.
+func (b *Book) calculate(ctx context.Context, r pricing.CalculateRequest, coupon *pricing.Promotion) (pricing.Calculation, error) {
+	if r.Quote != "" {
+		return b.quoted(ctx, r)
 	}
-	sets, err := b.sets(ctx, skus...)
+	now := b.time()
+	if coupon != nil {
+		if err := usable(*coupon, now); err != nil {
+			return pricing.Calculation{}, err
+		}
+	}
+	rules, err := b.active.rules(func() *gorm.DB { return b.store.Read(ctx) })
 	if err != nil {
 		return pricing.Calculation{}, err
 	}
-	return calculate(r.Currency, r.Lines, sets)
+	sets, err := b.sets(ctx, r.Lines)
+	if err != nil {
+		return pricing.Calculation{}, err
+	}
+	return reckon.Calculate(reckon.Inputs{Request: r, At: now, Sets: sets, Coupon: coupon}, rules)
 }
 
-// sets returns the price sets of some SKUs, by SKU; one that has no prices is missing. A set is never changed once it is made,
-// so it is shared between the cache and all who read it.
-func (b *Book) sets(ctx context.Context, skus ...string) (map[string]pricing.PriceSet, error) {
-	sets := make(map[string]pricing.PriceSet, len(skus))
+// sets returns the price sets of some lines, in their order; one of version revision.None is none. A set is never changed once it is
+// made, so it is shared between the cache and all who read it.
+func (b *Book) sets(ctx context.Context, lines []pricing.Line) ([]pricing.PriceSet, error) {
+	sets := make([]pricing.PriceSet, len(lines))
 	var unread []string
-	for _, sku := range skus {
-		if set, ok := b.cache.get(sku); ok {
-			sets[sku] = set
-		} else if !slices.Contains(unread, sku) {
-			unread = append(unread, sku)
+	for i, l := range lines {
+		var ok bool
+		if sets[i], ok = b.cache.get(l.SKU); !ok && !slices.Contains(unread, l.SKU) {
+			unread = append(unread, l.SKU)
 		}
 	}
 	if len(unread) == 0 {
@@ -157,7 +184,11 @@ func (b *Book) sets(ctx context.Context, skus ...string) (map[string]pricing.Pri
 	}
 	for _, set := range read {
 		b.cache.put(set)
-		sets[set.SKU] = set
+		for i, l := range lines {
+			if l.SKU == set.SKU {
+				sets[i] = set
+			}
+		}
 	}
 	return sets, nil
 }
@@ -224,17 +255,20 @@ func checkCalculate(r pricing.CalculateRequest) error {
 	invalid := fault.ErrInvalid
 	for i, l := range r.Lines {
 		if l.Quantity < 1 {
-			invalid = invalid.At(linePointer(i)+"/quantity", "invalid", "a quantity is at least 1")
+			invalid = invalid.At("/lines/"+strconv.Itoa(i)+"/quantity", "invalid", "a quantity is at least 1")
 		}
+	}
+	if !isCountry(r.Country) {
+		invalid = invalid.At("/country", "invalid", "a country is a code of two capital letters (ISO 3166-1)")
+	}
+	if len(r.Region) > maxRegion {
+		invalid = invalid.At("/region", "invalid", "a region has at most 200 bytes")
+	}
+	if len(r.CustomerGroup) > maxGroup {
+		invalid = invalid.At("/customer_group", "invalid", "a customer group has at most 64 bytes")
 	}
 	if len(invalid.Details) > 0 {
 		return invalid
 	}
-	// This answer is exact, not provisional: pricing has no shipping methods, so any that is named is unknown.
-	if r.ShippingMethod != "" {
-		return pricing.ErrUnknownShippingMethod.At("/shipping/method", pricing.ErrUnknownShippingMethod.Code, "there is no such shipping method")
-	}
 	return nil
 }
-
-func linePointer(i int) string { return "/lines/" + strconv.Itoa(i) }

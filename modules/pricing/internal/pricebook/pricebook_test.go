@@ -2,6 +2,7 @@ package pricebook
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"path/filepath"
 	"reflect"
@@ -13,6 +14,7 @@ import (
 	"cutpoint/migrations"
 	"cutpoint/modules/pricing"
 	"cutpoint/platform/fault"
+	"cutpoint/platform/id"
 	"cutpoint/platform/money"
 	"cutpoint/platform/revision"
 	"cutpoint/platform/store"
@@ -29,7 +31,15 @@ func open(t testing.TB, path string, o Options) *Book {
 			t.Error(err)
 		}
 	})
-	return New(s, time.Now, o)
+	return New(s, time.Now, id.NewSource(time.Now, rand.Reader), o)
+}
+
+func percent(basisPoints int64) pricing.Discount {
+	return pricing.Discount{Kind: pricing.PromotionPercentage, BasisPoints: basisPoints, Active: true}
+}
+
+func fixed(amounts ...money.Money) pricing.Discount {
+	return pricing.Discount{Kind: pricing.PromotionFixed, Amounts: amounts, Active: true}
 }
 
 func put(t testing.TB, b *Book, version int64, sku string, prices ...pricing.Price) pricing.PriceSet {
@@ -69,6 +79,7 @@ func TestPutPrices(t *testing.T) {
 			t.Fatal(err)
 		}
 		stored, err := open(t, path, Options{}).Prices(t.Context(), pricing.PricesRequest{SKU: "MUG-1"})
+		stored.Lowest30Days = nil // which only Prices tells: see TestLowest30Days
 		if err != nil || !reflect.DeepEqual(stored, answered) {
 			t.Errorf("stored %+v, %v; answered %+v", stored, err, answered)
 		}
@@ -124,6 +135,10 @@ func TestCalculate_requests(t *testing.T) {
 		{"a shipping method is unknown", pricing.CalculateRequest{Currency: "EUR", Lines: line, ShippingMethod: "standard"}, pricing.ErrUnknownShippingMethod},
 		{"a currency that is none", pricing.CalculateRequest{Currency: "eur", Lines: line}, money.ErrCurrency},
 		{"no lines", pricing.CalculateRequest{Currency: "EUR"}, fault.ErrInvalid},
+		{"a country that is none", pricing.CalculateRequest{Currency: "EUR", Lines: line, Country: "de"}, fault.ErrInvalid},
+		{"a region without end", pricing.CalculateRequest{Currency: "EUR", Lines: line, Region: strings.Repeat("x", 201)}, fault.ErrInvalid},
+		{"a group without end", pricing.CalculateRequest{Currency: "EUR", Lines: line, CustomerGroup: strings.Repeat("x", 65)}, fault.ErrInvalid},
+		{"a quote that nobody made", pricing.CalculateRequest{Currency: "EUR", Lines: line, Quote: "quo_none"}, pricing.ErrQuoteExpired},
 		{"a quantity of nothing", pricing.CalculateRequest{Currency: "EUR", Lines: []pricing.Line{{SKU: "MUG-1"}}}, fault.ErrInvalid},
 		{"a SKU that nobody priced", pricing.CalculateRequest{Currency: "EUR", Lines: []pricing.Line{{SKU: "MUG-2", Quantity: 1}}}, pricing.ErrNoPrice},
 	} {

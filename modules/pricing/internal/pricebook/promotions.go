@@ -10,6 +10,7 @@ import (
 	"gorm.io/gorm"
 
 	"cutpoint/modules/pricing"
+	"cutpoint/modules/pricing/internal/reckon"
 	"cutpoint/platform/fault"
 	"cutpoint/platform/money"
 	"cutpoint/platform/revision"
@@ -49,6 +50,10 @@ func (b *Book) PutPromotion(ctx context.Context, r pricing.PutPromotionRequest) 
 		if p.Limit > 0 && p.Limit < had.Used {
 			return pricing.ErrLimitBelowUsed.Saying("orders have used this coupon %d times already", had.Used)
 		}
+		automatic := state{p.Active && p.Automatic, pricing.MaxAutomatic}
+		if err := checkRoom(tx, "SELECT COUNT(*) FROM promotions WHERE automatic = 1 AND code <> ?", automatic, r.Code); err != nil {
+			return err
+		}
 		p.Version, p.Used = had.Version+1, had.Used
 		if had.Version != revision.None {
 			p.CreatedAt = had.CreatedAt
@@ -59,6 +64,7 @@ func (b *Book) PutPromotion(ctx context.Context, r pricing.PutPromotionRequest) 
 		return pricing.Promotion{}, err
 	}
 	b.remember(p)
+	b.active.refresh(b.store.Read(ctx), pricing.RulePromotion, p.Code)
 	return p, nil
 }
 
@@ -83,7 +89,7 @@ func (b *Book) Promotion(ctx context.Context, r pricing.PromotionRequest) (prici
 // Promotions implements pricing.Service.
 func (b *Book) Promotions(ctx context.Context, r pricing.PromotionsRequest) (pricing.PromotionPage, error) {
 	limit := limited(r.Limit)
-	list, err := readPromotions(b.store.Read(ctx), " WHERE code > ? ORDER BY code LIMIT ?", r.After, limit+1)
+	list, err := readPromotions(b.store.Read(ctx), " WHERE p.code > ? ORDER BY p.code LIMIT ?", r.After, limit+1)
 	if err != nil {
 		return pricing.PromotionPage{}, err
 	}
@@ -94,36 +100,35 @@ func (b *Book) Promotions(ctx context.Context, r pricing.PromotionsRequest) (pri
 	return page, nil
 }
 
-// discountOf returns what a coupon gives now. Errors: pricing.ErrUnknownCoupon, pricing.ErrCouponExhausted.
-func (b *Book) discountOf(ctx context.Context, code string) (pricing.Discount, error) {
-	p, ok := b.promotions.get(code)
-	if !ok {
-		var err error
-		if p, err = findPromotion(b.store.Read(ctx), code); err != nil {
-			return pricing.Discount{}, err
-		}
-		if p.Version != revision.None {
-			b.remember(p)
-		}
+// coupon returns the promotion behind a coupon's code; one of version revision.None is none.
+func (b *Book) coupon(ctx context.Context, code string) (pricing.Promotion, error) {
+	if p, ok := b.promotions.get(code); ok {
+		return p, nil
 	}
-	if err := usable(p, b.now()); err != nil {
-		return pricing.Discount{}, err
+	p, err := findPromotion(b.store.Read(ctx), code)
+	if err == nil && p.Version != revision.None {
+		b.remember(p)
 	}
+	return p, err
+}
+
+// usesLeft looks whether a coupon may be used once more. Errors: pricing.ErrCouponExhausted.
+func (b *Book) usesLeft(ctx context.Context, p pricing.Promotion) error {
 	if p.Limit == 0 {
-		return p.Discount, nil
+		return nil
 	}
 	var usedUp bool
-	err := b.store.Read(ctx).Raw("SELECT use_limit > 0 AND used >= use_limit FROM promotions WHERE code = ?", code).Row().Scan(&usedUp)
+	err := b.store.Read(ctx).Raw("SELECT use_limit > 0 AND used >= use_limit FROM promotions WHERE code = ?", p.Code).Row().Scan(&usedUp)
 	if err == nil && usedUp {
 		err = pricing.ErrCouponExhausted.At("/coupon", pricing.ErrCouponExhausted.Code, "it has been used as often as it may be")
 	}
-	return p.Discount, err
+	return err
 }
 
 // usable returns why a promotion gives nothing now, if it does not.
 func usable(p pricing.Promotion, now time.Time) error {
 	switch {
-	case p.Version == revision.None, !p.Active:
+	case p.Version == revision.None, !p.Active, p.Automatic:
 		return unknownCoupon("there is no such coupon")
 	case p.StartsAt != nil && now.Before(*p.StartsAt):
 		return unknownCoupon("the coupon is not valid yet")
@@ -139,36 +144,33 @@ func unknownCoupon(why string) error {
 
 // checkPromotion returns the discount as it is kept: its times in the precision of the store, its amounts by currency.
 func checkPromotion(r pricing.PutPromotionRequest) (pricing.Discount, error) {
-	d, invalid := r.Discount, fault.ErrInvalid
-	object := func(bad bool, pointer, detail string) {
-		if bad {
-			invalid = invalid.At(pointer, "invalid", detail)
-		}
-	}
-	percentage, fixed := d.Kind == pricing.PromotionPercentage, d.Kind == pricing.PromotionFixed
+	d, c := r.Discount, newComplaint()
 	d.StartsAt, d.EndsAt = kept(d.StartsAt), kept(d.EndsAt)
-	object(!skuPattern.MatchString(r.Code), "path/code", "a code has 1 to 64 letters, digits, dots, underscores and hyphens")
-	object(!percentage && !fixed, "/kind", "a promotion is a percentage or fixed")
-	object(percentage && (d.BasisPoints < 1 || d.BasisPoints > 10_000), "/basis_points", "a percentage has 1 to 10000 basis points")
-	object(!percentage && d.BasisPoints != 0, "/basis_points", "only a percentage has basis points")
-	object(fixed && (len(d.Amounts) == 0 || len(d.Amounts) > pricing.MaxPrices), "/amounts", "a fixed discount has 1 to 200 amounts")
-	object(!fixed && len(d.Amounts) > 0, "/amounts", "only a fixed discount has amounts")
-	object(d.StartsAt != nil && d.EndsAt != nil && !d.StartsAt.Before(*d.EndsAt), "/ends_at", "a promotion ends after it starts")
-	object(d.Limit < 0 || d.Limit > pricing.MaxLimit, "/limit", "a limit is 0 to 1000000000")
-	object(d.LimitPerCustomer < 0 || d.LimitPerCustomer > pricing.MaxLimit, "/limit_per_customer", "a limit is 0 to 1000000000")
-	if len(invalid.Details) > 0 {
-		return d, invalid
+	c.code(r.Code)
+	reckon.CheckKind(d, c.object)
+	c.short(d.CustomerGroup, "/customer_group", maxGroup)
+	c.priority(d.Priority)
+	c.object(len(d.SKUs) > pricing.MaxSKUs, "/skus", "a promotion is for at most 500 SKUs, or for all")
+	c.object(len(d.MinimumSubtotal) > pricing.MaxPrices, "/minimum_subtotal", "a minimum subtotal has at most 200 amounts")
+	c.object(d.StartsAt != nil && d.EndsAt != nil && !d.StartsAt.Before(*d.EndsAt), "/ends_at", "a promotion ends after it starts")
+	c.object(d.Limit < 0 || d.Limit > pricing.MaxLimit, "/limit", "a limit is 0 to 1000000000")
+	c.object(d.LimitPerCustomer < 0 || d.LimitPerCustomer > pricing.MaxLimit, "/limit_per_customer", "a limit is 0 to 1000000000")
+	c.object(d.Automatic && d.Limit+d.LimitPerCustomer != 0, "/limit", "only a coupon is counted: an automatic promotion has no limit")
+	if err := c.err(); err != nil {
+		return d, err
 	}
 	var err error
-	d.Amounts, err = checkAmounts(d.Amounts)
+	if d.Amounts, err = checkAmounts(d.Amounts, "/amounts"); err == nil {
+		d.MinimumSubtotal, err = checkAmounts(d.MinimumSubtotal, "/minimum_subtotal")
+	}
 	return d, err
 }
 
-func checkAmounts(asked []money.Money) ([]money.Money, error) {
+func checkAmounts(asked []money.Money, of string) ([]money.Money, error) {
 	amounts, invalid := slices.Clone(asked), fault.ErrInvalid
 	seen := make(map[string]bool, len(amounts))
 	for i, a := range amounts {
-		at := "/amounts/" + strconv.Itoa(i)
+		at := of + "/" + strconv.Itoa(i)
 		if err := money.Check(a.Currency); err != nil {
 			return nil, fault.From(err).At(at+"/currency", "invalid", "not an ISO 4217 currency code")
 		}

@@ -22,8 +22,12 @@ func head(tx *gorm.DB, sku string) (version int64, created time.Time, err error)
 	return version, store.Time(micros), err
 }
 
-// replace makes a set the one that counts.
+// replace makes a set the one that counts, and adds it to the history.
 func replace(tx *gorm.DB, set pricing.PriceSet) error {
+	rule := pricing.Rule{Code: set.SKU, Version: set.Version, UpdatedAt: set.UpdatedAt}
+	if err := remember(tx, pricing.RulePrices, rule, priceTerms{set.TaxCategory, set.Prices}); err != nil {
+		return err
+	}
 	err := tx.Exec(`INSERT INTO price_sets (sku, tax_category, version, created_at, updated_at) VALUES (?, ?, ?, ?, ?)
 		ON CONFLICT (sku) DO UPDATE SET tax_category = excluded.tax_category, version = excluded.version, updated_at = excluded.updated_at`,
 		set.SKU, set.TaxCategory, set.Version, store.Micros(set.CreatedAt), store.Micros(set.UpdatedAt)).Error
