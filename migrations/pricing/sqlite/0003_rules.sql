@@ -13,8 +13,8 @@ CREATE TABLE history (
 
 INSERT INTO history (kind, code, version, body, at)
 SELECT 'prices', s.sku, s.version, json_object('tax_category', s.tax_category, 'prices',
-    (SELECT json_group_array(json_object('currency', p.currency, 'amount', p.amount, 'min_quantity', p.min_quantity))
-        FROM prices p WHERE p.sku = s.sku)), s.updated_at
+    json((SELECT json_group_array(json_object('currency', p.currency, 'amount', p.amount, 'min_quantity', p.min_quantity))
+        FROM prices p WHERE p.sku = s.sku))), s.updated_at
 FROM price_sets s;
 
 INSERT INTO history (kind, code, version, body, at)

@@ -1,5 +1,5 @@
-// Package pricinghttp is the HTTP face of the pricing module: prices, and the promotions behind coupons. It sees the contract alone, so it runs beside the module or far
-// away from it.
+// Package pricinghttp is the HTTP face of the pricing module: prices, price lists, promotions, tax rates and shipping methods. It sees
+// the contract alone, so it runs beside the module or far away from it.
 package pricinghttp
 
 import (
@@ -77,4 +77,5 @@ func Register(a *web.API, s pricing.Service) {
 	})
 	registerBatch(a, s)
 	registerPromotions(a, s)
+	registerRules(a, s)
 }

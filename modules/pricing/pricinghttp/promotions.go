@@ -31,9 +31,11 @@ func registerPromotions(a *web.API, s pricing.Service) {
 	read, write := []string{auth.PricesRead}, []string{auth.PricesWrite}
 	web.Handle(a, web.Route{
 		Method: http.MethodPut, Path: "/v1/promotions/{code}", ID: "put-promotion", Tag: tag,
-		Summary: "Put a promotion: what a coupon's code gives",
-		Description: "A percentage of the subtotal, rounded half up to a minor unit, or a fixed amount in each of some currencies, at most " +
-			"the subtotal. It is split over the lines in proportion to their totals.",
+		Summary: "Put a promotion: what a coupon's code gives, or every order",
+		Description: "A percentage of the lines, rounded half up to a minor unit, or a fixed amount in each of some currencies, at most " +
+			"what the lines cost, each split over the lines in proportion; free shipping; or of every x + y units the cheapest y for less. " +
+			"Promotions are applied one after the other, each to what those before it left: the highest priority first, then the " +
+			"coupon, then by code. An exclusive one goes with no other.",
 		Scopes: write, Statuses: []int{http.StatusCreated},
 		Example: map[string]any{"kind": pricing.PromotionPercentage, "basis_points": 1000, "limit": 500, "limit_per_customer": 1},
 	}, f.put)
@@ -63,7 +65,7 @@ func (f promotions) put(ctx context.Context, in *struct {
 		return nil, err
 	}
 	discount := in.Body.Discount
-	discount.Active = in.Body.Active == nil || *in.Body.Active
+	discount.Active = unlessNot(in.Body.Active)
 	p, err := f.pricing.PutPromotion(ctx, pricing.PutPromotionRequest{Code: in.Code, Discount: discount, IfVersion: version})
 	if err != nil {
 		return nil, err
