@@ -65,7 +65,7 @@ type Service interface {
 	Timeline(context.Context, OrderRequest) (Timeline, error)
 
 	// Cancel undoes an order: money is given back, then stock. An order that is under way is stopped at its next safe point, and
-	// the answer may come before that. Repeating it changes nothing. Errors: ErrOrderNotFound, ErrNotCancelable,
+	// the answer may come before that. Repeating it changes nothing. Errors: ErrOrderNotFound, ErrNotCancelable, ErrShipped,
 	// idempotency.ErrReused.
 	Cancel(context.Context, CancelRequest) (Placement, error)
 
@@ -73,8 +73,9 @@ type Service interface {
 	// idempotency.ErrReused.
 	Capture(context.Context, CaptureRequest) (Placement, error)
 
-	// Refund gives back an amount of a completed order, or all that is left, and leaves its stock sold. Errors: ErrOrderNotFound,
-	// ErrNotRefundable, ErrRefundAmount, ErrBusy, idempotency.ErrReused.
+	// Refund gives back an amount of a completed order, what was paid for some units of it, or all that is left. Its stock stays sold,
+	// but for units that were not sent, where the request says so. Errors: ErrOrderNotFound, ErrNotRefundable, ErrRefundAmount,
+	// ErrQuantity, ErrRestock, ErrTooMany, ErrBusy, idempotency.ErrReused.
 	Refund(context.Context, RefundRequest) (Placement, error)
 
 	// Resolve leads an order out of review; see the exits of ResolveRequest. Errors: ErrOrderNotFound, ErrNotInReview, ErrNoExit,
@@ -90,6 +91,8 @@ type Service interface {
 
 	// Audit checks a page of orders against themselves; see package audit.
 	Audit(context.Context, audit.Request) (audit.Page, error)
+
+	Aftersales
 }
 
 // Basket is what a customer wants.
@@ -187,6 +190,9 @@ type Order struct {
 	UpdatedAt     time.Time         `json:"updated_at"`
 	Version       int64             `json:"version"`
 	Metadata      map[string]string `json:"metadata"`
+
+	FulfilmentStatus string     `json:"fulfilment_status" enum:"unfulfilled,partially_fulfilled,fulfilled"`
+	ErasedAt         *time.Time `json:"erased_at,omitempty" doc:"When its personal data were erased"`
 }
 
 // PricedLine is a line with its figures: UnitPrice x Quantity - Discount + Tax = Total. TaxIncluded is contained in them already.
@@ -251,16 +257,22 @@ type OrderRequest struct {
 	PlacedBy string `json:"placed_by"`
 }
 
-// OrdersRequest asks for at most Limit orders that are older than the one named. Empty filters match all.
+// OrdersRequest asks for at most Limit orders that are older than the one named. Empty filters match all; of several, all must match.
 type OrdersRequest struct {
-	Status      string    `json:"status"`
-	Customer    string    `json:"customer"`     // email address or customer id
-	CreatedFrom time.Time `json:"created_from"` // inclusive
-	CreatedTo   time.Time `json:"created_to"`   // exclusive
-	PlacedBy    string    `json:"placed_by"`
-	IDs         []string  `json:"ids"` // these alone, at most 200
-	Before      string    `json:"before"`
-	Limit       int       `json:"limit"`
+	Status           string    `json:"status"`
+	State            string    `json:"state"`
+	FulfilmentStatus string    `json:"fulfilment_status"` // of completed orders; the others match none
+	Customer         string    `json:"customer"`          // email address or customer id
+	SKU              string    `json:"sku"`
+	Coupon           string    `json:"coupon"`
+	Metadata         string    `json:"metadata"`     // "key=value"
+	Query            string    `json:"query"`        // words, each of which is the beginning of the id, the email address or a part of it, or a word of the name
+	CreatedFrom      time.Time `json:"created_from"` // inclusive
+	CreatedTo        time.Time `json:"created_to"`   // exclusive
+	PlacedBy         string    `json:"placed_by"`
+	IDs              []string  `json:"ids"` // these alone, at most 200
+	Before           string    `json:"before"`
+	Limit            int       `json:"limit"`
 }
 
 // OrderPage is a page of orders.
@@ -299,12 +311,16 @@ type CaptureRequest struct {
 	ID  string          `json:"id"`
 }
 
-// RefundRequest says what is given back.
+// RefundRequest says what is given back: an amount, or the share of some lines and of the shipping; nothing of these is all that is
+// left. Units that are refunded before they were sent are withdrawn: they will not be sent any more.
 type RefundRequest struct {
-	Key    idempotency.Key `json:"key"`
-	ID     string          `json:"id"`
-	Amount *money.Money    `json:"amount"` // nil: all that is left
-	Reason string          `json:"reason"`
+	Key      idempotency.Key `json:"key"`
+	ID       string          `json:"id"`
+	Amount   *money.Money    `json:"amount"`
+	Lines    []LineQuantity  `json:"lines"`
+	Shipping bool            `json:"shipping"` // what the shipping cost, with or without lines, once
+	Restock  bool            `json:"restock"`  // put the units of the lines back, of which none may have been sent
+	Reason   string          `json:"reason"`
 }
 
 // The exits of review.
@@ -335,6 +351,17 @@ const (
 	EventDeclined       = "orders.declined"
 	EventCancelled      = "orders.cancelled"
 	EventReview         = "orders.review"
+
+	EventUpdated             = "orders.updated" // its metadata
+	EventErased              = "orders.erased"  // its personal data: a reader who keeps copies should erase them too
+	EventFulfilmentCreated   = "orders.fulfilment_created"
+	EventFulfilmentShipped   = "orders.fulfilment_shipped"
+	EventFulfilmentDelivered = "orders.fulfilment_delivered"
+	EventFulfilmentCancelled = "orders.fulfilment_cancelled"
+	EventFulfilled           = "orders.fulfilled" // all of it was sent
+	EventReturnRequested     = "orders.return_requested"
+	EventReturnReceived      = "orders.return_received"
+	EventReturnCancelled     = "orders.return_cancelled"
 )
 
 // Event is something that happened to an order. It was committed with what it tells.
@@ -346,6 +373,7 @@ type Event struct {
 	Sequence      int64     `json:"sequence" doc:"Of this order's events, from 1 and without a gap"`
 	At            time.Time `json:"at"`
 	CorrelationID string    `json:"correlation_id"`
+	Subject       string    `json:"subject,omitempty" doc:"Id of the fulfilment or return that it tells of"`
 	Order         Order     `json:"order" doc:"As it was then"`
 }
 

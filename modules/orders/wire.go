@@ -24,6 +24,19 @@ var (
 	events   = rpc.Define[EventsRequest, EventPage](Module, "events")
 	sagas    = rpc.Define[SagasRequest, SagaPage](Module, "sagas")
 	auditing = rpc.Define[audit.Request, audit.Page](Module, "audit")
+
+	createFulfilment = rpc.Define[CreateFulfilmentRequest, FulfilmentAnswer](Module, "create_fulfilment").ByLane(func(r CreateFulfilmentRequest) string { return r.OrderID })
+	updateFulfilment = rpc.Define[UpdateFulfilmentRequest, Fulfilment](Module, "update_fulfilment").ByLane(func(r UpdateFulfilmentRequest) string { return r.OrderID })
+	fulfilments      = rpc.Define[OrderRequest, FulfilmentList](Module, "fulfilments")
+	requestReturn    = rpc.Define[RequestReturnRequest, ReturnAnswer](Module, "request_return").ByLane(func(r RequestReturnRequest) string { return r.OrderID })
+	receiveReturn    = rpc.Define[ReturnRequest, Placement](Module, "receive_return").ByLane(func(r ReturnRequest) string { return r.OrderID })
+	cancelReturn     = rpc.Define[ReturnRequest, Return](Module, "cancel_return").ByLane(func(r ReturnRequest) string { return r.OrderID })
+	returns          = rpc.Define[OrderRequest, ReturnList](Module, "returns")
+	addNote          = rpc.Define[AddNoteRequest, NoteAnswer](Module, "add_note").ByLane(func(r AddNoteRequest) string { return r.OrderID })
+	notes            = rpc.Define[OrderRequest, NoteList](Module, "notes")
+	putMetadata      = rpc.Define[PutMetadataRequest, Order](Module, "put_metadata").ByLane(func(r PutMetadataRequest) string { return r.OrderID })
+	erase            = rpc.Define[EraseRequest, Erasure](Module, "erase")
+	erasure          = rpc.Define[ErasureRequest, Erasure](Module, "erasure")
 )
 
 // Serve answers calls from the channel layer with a body of this contract.
@@ -40,6 +53,22 @@ func Serve(s *rpc.Server, body Service) {
 	rpc.Handle(s, events, body.Events)
 	rpc.Handle(s, sagas, body.Sagas)
 	rpc.Handle(s, auditing, body.Audit)
+	serveAftersales(s, body)
+}
+
+func serveAftersales(s *rpc.Server, body Aftersales) {
+	rpc.Handle(s, createFulfilment, body.CreateFulfilment)
+	rpc.Handle(s, updateFulfilment, body.UpdateFulfilment)
+	rpc.Handle(s, fulfilments, body.Fulfilments)
+	rpc.Handle(s, requestReturn, body.RequestReturn)
+	rpc.Handle(s, receiveReturn, body.ReceiveReturn)
+	rpc.Handle(s, cancelReturn, body.CancelReturn)
+	rpc.Handle(s, returns, body.Returns)
+	rpc.Handle(s, addNote, body.AddNote)
+	rpc.Handle(s, notes, body.Notes)
+	rpc.Handle(s, putMetadata, body.PutMetadata)
+	rpc.Handle(s, erase, body.Erase)
+	rpc.Handle(s, erasure, body.Erasure)
 }
 
 // Client is the contract spoken over a channel layer.
@@ -108,4 +137,64 @@ func (c Client) Sagas(ctx context.Context, r SagasRequest) (SagaPage, error) {
 // Audit implements Service.
 func (c Client) Audit(ctx context.Context, r audit.Request) (audit.Page, error) {
 	return auditing.Call(ctx, c.caller, r)
+}
+
+// CreateFulfilment implements Service.
+func (c Client) CreateFulfilment(ctx context.Context, r CreateFulfilmentRequest) (FulfilmentAnswer, error) {
+	return createFulfilment.Call(ctx, c.caller, r)
+}
+
+// UpdateFulfilment implements Service.
+func (c Client) UpdateFulfilment(ctx context.Context, r UpdateFulfilmentRequest) (Fulfilment, error) {
+	return updateFulfilment.Call(ctx, c.caller, r)
+}
+
+// Fulfilments implements Service.
+func (c Client) Fulfilments(ctx context.Context, r OrderRequest) (FulfilmentList, error) {
+	return fulfilments.Call(ctx, c.caller, r)
+}
+
+// RequestReturn implements Service.
+func (c Client) RequestReturn(ctx context.Context, r RequestReturnRequest) (ReturnAnswer, error) {
+	return requestReturn.Call(ctx, c.caller, r)
+}
+
+// ReceiveReturn implements Service.
+func (c Client) ReceiveReturn(ctx context.Context, r ReturnRequest) (Placement, error) {
+	return receiveReturn.Call(ctx, c.caller, r)
+}
+
+// CancelReturn implements Service.
+func (c Client) CancelReturn(ctx context.Context, r ReturnRequest) (Return, error) {
+	return cancelReturn.Call(ctx, c.caller, r)
+}
+
+// Returns implements Service.
+func (c Client) Returns(ctx context.Context, r OrderRequest) (ReturnList, error) {
+	return returns.Call(ctx, c.caller, r)
+}
+
+// AddNote implements Service.
+func (c Client) AddNote(ctx context.Context, r AddNoteRequest) (NoteAnswer, error) {
+	return addNote.Call(ctx, c.caller, r)
+}
+
+// Notes implements Service.
+func (c Client) Notes(ctx context.Context, r OrderRequest) (NoteList, error) {
+	return notes.Call(ctx, c.caller, r)
+}
+
+// PutMetadata implements Service.
+func (c Client) PutMetadata(ctx context.Context, r PutMetadataRequest) (Order, error) {
+	return putMetadata.Call(ctx, c.caller, r)
+}
+
+// Erase implements Service.
+func (c Client) Erase(ctx context.Context, r EraseRequest) (Erasure, error) {
+	return erase.Call(ctx, c.caller, r)
+}
+
+// Erasure implements Service.
+func (c Client) Erasure(ctx context.Context, r ErasureRequest) (Erasure, error) {
+	return erasure.Call(ctx, c.caller, r)
 }

@@ -22,6 +22,7 @@ import (
 func contractInterfaces() map[string]reflect.Type {
 	return map[string]reflect.Type{
 		"inventory.Service":    reflect.TypeFor[inventory.Service](),
+		"orders.Aftersales":    reflect.TypeFor[orders.Aftersales](),
 		"orders.Service":       reflect.TypeFor[orders.Service](),
 		"payments.Service":     reflect.TypeFor[payments.Service](),
 		"payments.TestGateway": reflect.TypeFor[payments.TestGateway](),

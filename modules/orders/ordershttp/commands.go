@@ -20,8 +20,10 @@ func (f face) registerCommands(a *web.API) {
 	web.Handle(a, web.Route{
 		Method: http.MethodPost, Path: "/v1/orders/{id}/refunds", ID: "refund-order", Tag: tag, Status: http.StatusCreated,
 		Statuses: []int{http.StatusAccepted}, Scopes: []string{auth.OrdersManage}, Summary: "Give back an amount of an order",
-		Description: "Without an amount, all that is left. The stock stays sold: cancel the order to take it back too. Answers 202 while that is in progress.",
-		Example:     refundBody{Amount: &money.Money{Amount: 500, Currency: "EUR"}, Reason: "scratched"},
+		Description: "An amount, or what was paid for some units (`lines`) and for the shipping, or without either all that is left. The stock stays sold, " +
+			"but with `restock` for units that were not sent. Units that are refunded before they were sent will not be sent any more. Answers 202 while " +
+			"that is in progress.",
+		Example: refundBody{Amount: &money.Money{Amount: 500, Currency: "EUR"}, Reason: "scratched"},
 	}, f.refund)
 	web.Handle(a, web.Route{
 		Method: http.MethodPost, Path: "/v1/orders/{id}/resolve", ID: "resolve-order", Tag: tag, Statuses: []int{http.StatusAccepted},
@@ -57,8 +59,11 @@ type refundInput struct {
 }
 
 type refundBody struct {
-	Amount *money.Money `json:"amount,omitempty" doc:"Left out: all that is left of what was captured"`
-	Reason string       `json:"reason,omitempty" maxLength:"500"`
+	Amount   *money.Money          `json:"amount,omitempty" doc:"Left out, without lines and shipping too: all that is left of what was captured"`
+	Lines    []orders.LineQuantity `json:"lines,omitempty" maxItems:"200" doc:"Their share of what was paid"`
+	Shipping bool                  `json:"shipping,omitempty" doc:"What the shipping cost"`
+	Restock  bool                  `json:"restock,omitempty" doc:"Put the units of the lines back, of which none may have been sent"`
+	Reason   string                `json:"reason,omitempty" maxLength:"500"`
 }
 
 func (f face) refund(ctx context.Context, in *refundInput) (*orderOutput, error) {
@@ -66,7 +71,9 @@ func (f face) refund(ctx context.Context, in *refundInput) (*orderOutput, error)
 	if err != nil {
 		return nil, err
 	}
-	p, err := f.orders.Refund(ctx, orders.RefundRequest{Key: key, ID: in.ID, Amount: in.Body.Amount, Reason: in.Body.Reason})
+	p, err := f.orders.Refund(ctx, orders.RefundRequest{
+		Key: key, ID: in.ID, Amount: in.Body.Amount, Lines: in.Body.Lines, Shipping: in.Body.Shipping, Restock: in.Body.Restock, Reason: in.Body.Reason,
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -46,9 +46,10 @@ func Register(a *web.API, s orders.Service) {
 	web.Handle(a, web.Route{
 		Method: http.MethodPost, Path: "/v1/orders/{id}/cancel", ID: "cancel-order", Tag: tag, Statuses: []int{http.StatusAccepted},
 		Scopes: []string{auth.OrdersManage}, Summary: "Cancel an order",
-		Description: "Gives money back, then stock. Answers 202 while that is in progress.",
+		Description: "Gives money back, then stock. Answers 202 while that is in progress. An order of which something was sent can't be cancelled.",
 	}, f.cancel)
 	f.registerCommands(a)
+	f.registerAftersales(a)
 	f.registerOperators(a)
 }
 
@@ -173,24 +174,42 @@ func (f face) get(ctx context.Context, in *getInput) (*getOutput, error) {
 
 type listInput struct {
 	web.PageQuery
+	filters
+}
+
+// filters are what orders are found by.
+type filters struct {
 	Status      string    `query:"status" enum:"processing,requires_action,completed,rejected,declined,cancelled,review"`
+	State       string    `query:"state" maxLength:"32" doc:"The step of the checkout" example:"awaiting_capture"`
+	Fulfilment  string    `query:"fulfilment_status" enum:"unfulfilled,partially_fulfilled,fulfilled" doc:"Of completed orders"`
 	Customer    string    `query:"customer" maxLength:"254" doc:"Email address or customer id"`
+	SKU         string    `query:"sku" maxLength:"64"`
+	Coupon      string    `query:"coupon" maxLength:"64"`
+	Metadata    string    `query:"metadata" maxLength:"565" doc:"key=value"`
+	Query       string    `query:"q" maxLength:"254" doc:"Words: the beginning of an id, an email address or what stands before its @, words of a name"`
 	CreatedFrom time.Time `query:"created_from" doc:"From this time on"`
 	CreatedTo   time.Time `query:"created_to" doc:"Before this time"`
+}
+
+// request asks for the orders that the filters let through, of those that the reader may see.
+func (f filters) request(ctx context.Context) orders.OrdersRequest {
+	return orders.OrdersRequest{
+		Status: f.Status, State: f.State, FulfilmentStatus: f.Fulfilment, Customer: f.Customer, SKU: f.SKU, Coupon: f.Coupon, Metadata: f.Metadata,
+		Query: f.Query, CreatedFrom: f.CreatedFrom, CreatedTo: f.CreatedTo, PlacedBy: placedBy(ctx),
+	}
 }
 
 type listOutput struct{ Body web.Page[orders.Order] }
 
 func (f face) list(ctx context.Context, in *listInput) (*listOutput, error) {
-	list := []any{"orders", in.Status, in.Customer, in.CreatedFrom, in.CreatedTo}
+	list := []any{"orders", in.filters}
 	before, err := in.After(list...)
 	if err != nil {
 		return nil, err
 	}
-	page, err := f.orders.Orders(ctx, orders.OrdersRequest{
-		Status: in.Status, Customer: in.Customer, CreatedFrom: in.CreatedFrom, CreatedTo: in.CreatedTo,
-		PlacedBy: placedBy(ctx), Before: before, Limit: in.Limit,
-	})
+	req := in.request(ctx)
+	req.Before, req.Limit = before, in.Limit
+	page, err := f.orders.Orders(ctx, req)
 	if err != nil {
 		return nil, err
 	}

@@ -21,6 +21,9 @@ type neighbours struct {
 	// answers change what an operation does: nil is success.
 	answers  map[string]func() error
 	price    int64             // minor units of one unit
+	discount int64             // minor units, of the first line
+	shipping int64             // minor units
+	amount   int64             // of the payment
 	charged  string            // what a charge comes to
 	decline  *payments.Failure // of the latest operation
 	refunded int64             // minor units
@@ -29,7 +32,7 @@ type neighbours struct {
 }
 
 func newNeighbours() *neighbours {
-	return &neighbours{answers: map[string]func() error{}, price: 1290, charged: payments.StatusSucceeded}
+	return &neighbours{answers: map[string]func() error{}, price: 1290, amount: 2580, charged: payments.StatusSucceeded}
 }
 
 // answer sets what an operation does from now on.
@@ -132,7 +135,10 @@ func (n *neighbours) calculate(r pricing.CalculateRequest) pricing.Calculation {
 		})
 		c.Subtotal.Amount += total.Amount
 	}
-	c.Total = c.Subtotal
+	c.Discount.Amount, c.Shipping.Amount = n.discount, n.shipping
+	c.Lines[0].Discount.Amount = n.discount
+	c.Lines[0].Total.Amount -= n.discount
+	c.Total.Amount = c.Subtotal.Amount - n.discount + n.shipping
 	return c
 }
 
@@ -147,7 +153,7 @@ func (n *neighbours) payment(orderID, status string) payments.Payment {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	p := payments.Payment{
-		ID: "pay_1", OrderID: orderID, Status: status, Amount: money.Of(2580, "EUR"),
+		ID: "pay_1", OrderID: orderID, Status: status, Amount: money.Of(n.amount, "EUR"),
 		Captured: money.Of(0, "EUR"), Refunded: money.Of(n.refunded, "EUR"), Failure: n.decline,
 	}
 	switch status {
@@ -163,6 +169,7 @@ func (t till) Charge(_ context.Context, r payments.ChargeRequest) (payments.Paym
 	if err := t.ask("payments.charge"); err != nil {
 		return payments.Payment{}, err
 	}
+	t.pays(r.Amount.Amount)
 	if r.Capture == payments.CaptureManual && t.charged == payments.StatusSucceeded {
 		return t.payment(r.OrderID, payments.StatusAuthorised), nil
 	}
@@ -174,6 +181,13 @@ func (n *neighbours) state() string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.charged
+}
+
+// pays begins a new payment of an amount.
+func (n *neighbours) pays(amount int64) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.amount = amount
 }
 
 // becomes decides what a charge comes to from now on.
@@ -213,8 +227,8 @@ func (t till) Refund(_ context.Context, r payments.RefundRequest) (payments.Paym
 	t.refunds = append(t.refunds, r.RefundID)
 	status := payments.StatusSucceeded
 	if t.decline == nil {
-		if t.refunded += r.Amount; r.Amount == 0 || t.refunded == 2580 {
-			t.refunded, status = 2580, payments.StatusRefunded
+		if t.refunded += r.Amount; r.Amount == 0 || t.refunded == t.amount {
+			t.refunded, status = t.amount, payments.StatusRefunded
 		}
 	}
 	t.mu.Unlock()
@@ -236,3 +250,6 @@ func (n *neighbours) tell(orderID, status string) {
 
 // unreachable is the failure of a call that met nobody.
 var unreachable = fault.New(fault.Unavailable, "test_unreachable", "nobody there").WithOutcome(fault.NotExecuted)
+
+// declinedRefund is why a provider keeps the money.
+var declinedRefund = &payments.Failure{Code: "refund_failed"}

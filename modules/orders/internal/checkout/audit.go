@@ -21,7 +21,8 @@ const overdue = time.Minute
 func (c *Checkout) Audit(ctx context.Context, req audit.Request) (audit.Page, error) {
 	limit := pageSize(req.Limit)
 	rows, err := c.Store.Read(ctx).Raw("SELECT "+orderColumns+`, s.next_attempt_at, s.lease_until, s.events,
-		(SELECT count(*) FROM events e WHERE e.order_id = o.id), (SELECT COALESCE(max(e.sequence), 0) FROM events e WHERE e.order_id = o.id)
+		(SELECT count(*) FROM events e WHERE e.order_id = o.id), (SELECT COALESCE(max(e.sequence), 0) FROM events e WHERE e.order_id = o.id),
+		EXISTS (SELECT 1 FROM fulfilments f WHERE f.order_id = o.id) OR EXISTS (SELECT 1 FROM refunds r WHERE r.order_id = o.id)
 		FROM orders o JOIN sagas s ON s.order_id = o.id WHERE o.id > ? ORDER BY o.id LIMIT ?`, req.After, limit).Rows()
 	if err != nil {
 		return audit.Page{}, err
@@ -32,13 +33,21 @@ func (c *Checkout) Audit(ctx context.Context, req audit.Request) (audit.Page, er
 	for rows.Next() {
 		var next, lease int64
 		var e counted
-		o, err := scanOrder(rows, &next, &lease, &e.saga, &e.rows, &e.last)
+		var moved bool
+		o, err := scanOrder(rows, &next, &lease, &e.saga, &e.rows, &e.last, &moved)
 		if err != nil {
 			return audit.Page{}, err
 		}
 		page.Checked++
 		last = o.ID
 		page.Findings = append(page.Findings, c.examine(&o, store.Time(next), store.Time(lease), e)...)
+		if moved {
+			found, err := c.examineUnits(ctx, &o)
+			if err != nil {
+				return audit.Page{}, err
+			}
+			page.Findings = append(page.Findings, found...)
+		}
 	}
 	if page.Checked == int64(limit) {
 		page.Next = last
@@ -74,6 +83,18 @@ func (c *Checkout) examine(o *orders.Order, next, lease time.Time, e counted) (f
 		report(audit.EventsInSequence, "%d events were written, %d are there, the last is number %d", e.saga, e.rows, e.last)
 	}
 	return found
+}
+
+// examineUnits holds an order to what was sent, came back and was refunded of it.
+func (c *Checkout) examineUnits(ctx context.Context, o *orders.Order) ([]audit.Finding, error) {
+	t, err := takeStock(c.Store.Read(ctx), o)
+	if err != nil {
+		return nil, err
+	}
+	if problem := t.problem(o); problem != "" {
+		return []audit.Finding{{Invariant: audit.PaidAndConsumed, Subject: o.ID, Problem: problem}}, nil
+	}
+	return nil, nil
 }
 
 // addUp says what is wrong with the figures of an order, or "".

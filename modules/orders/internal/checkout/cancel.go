@@ -13,6 +13,9 @@ import (
 // without its lease: its runner turns it at its next decision, and this request is its runner if there is none.
 func (c *Checkout) Cancel(ctx context.Context, req orders.CancelRequest) (orders.Placement, error) {
 	return c.command(ctx, req.Key, req.ID, func(tx *gorm.DB, r *record) (bool, error) {
+		if r.order.FulfilmentStatus != orders.Unfulfilled {
+			return false, orders.ErrShipped.About(r.order.ID)
+		}
 		switch r.order.State {
 		case rejected, declined, needsReview:
 			return false, orders.ErrNotCancelable.About(r.order.ID)

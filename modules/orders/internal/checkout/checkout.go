@@ -17,6 +17,7 @@
 package checkout
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"time"
@@ -86,7 +87,11 @@ type Checkout struct {
 	Deps
 	policy Policy
 	owner  string // names this runner in leases
-	wake   chan struct{}
+
+	// putBack asks inventory to put units of an order back on a shelf; nil where it can't.
+	putBack func(context.Context, string, restockOf) error
+
+	wake chan struct{}
 }
 
 var _ orders.Service = (*Checkout)(nil)

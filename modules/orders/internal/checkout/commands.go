@@ -8,9 +8,7 @@ import (
 	"gorm.io/gorm"
 
 	"cutpoint/modules/orders"
-	"cutpoint/platform/fault"
 	"cutpoint/platform/idempotency"
-	"cutpoint/platform/money"
 	"cutpoint/platform/store"
 )
 
@@ -26,43 +24,6 @@ func (c *Checkout) Capture(ctx context.Context, req orders.CaptureRequest) (orde
 		}
 		return false, orders.ErrNotCapturable.About(r.order.ID)
 	})
-}
-
-// Refund implements orders.Service.
-func (c *Checkout) Refund(ctx context.Context, req orders.RefundRequest) (orders.Placement, error) {
-	return c.command(ctx, req.Key, req.ID, func(_ *gorm.DB, r *record) (bool, error) {
-		switch {
-		case !resting(r.order.State):
-			return false, orders.ErrBusy.About(r.order.ID)
-		case r.order.State != completed:
-			return false, orders.ErrNotRefundable.About(r.order.ID)
-		}
-		amount, err := refundable(r.order.Payment, req.Amount)
-		if err != nil {
-			return false, fault.From(err).About(r.order.ID)
-		}
-		r.operationID, r.operationAmount, r.reason = c.NewID("ref"), amount, req.Reason
-		r.to(refundingPart, c.Now())
-		return true, nil
-	})
-}
-
-// refundable is how much of a payment is to be given back: what was asked for, or all that is left.
-func refundable(p orders.Payment, asked *money.Money) (int64, error) {
-	left := p.Captured.Amount - p.Refunded.Amount
-	switch {
-	case left <= 0:
-		return 0, orders.ErrNotRefundable.Saying("nothing is left to refund of this order")
-	case asked == nil:
-		return left, nil
-	case asked.Currency != p.Captured.Currency:
-		return 0, fault.ErrInvalid.At("/amount/currency", fault.ErrInvalid.Code, "differs from the currency of the order")
-	case asked.Amount < 1:
-		return 0, fault.ErrInvalid.At("/amount/amount", fault.ErrInvalid.Code, "an amount is at least 1 minor unit")
-	case asked.Amount > left:
-		return 0, orders.ErrRefundAmount.Saying("%v is more than the %v that are left of what was captured", *asked, money.Of(left, asked.Currency))
-	}
-	return asked.Amount, nil
 }
 
 // command makes an order that rests a saga again. start decides whether it may, and changes the record; the change, the lease and
@@ -92,7 +53,11 @@ func (c *Checkout) command(ctx context.Context, key idempotency.Key, orderID str
 		if err != nil {
 			return err
 		}
-		return store.SaveClaim(tx, key, orderID, nil, c.Now())
+		var answer any
+		if started && resting(r.order.State) { // nobody had to be asked
+			answer = r.order
+		}
+		return store.SaveClaim(tx, key, orderID, answer, c.Now())
 	})
 	if err != nil || claim != nil {
 		return c.repeat(ctx, claim, err)

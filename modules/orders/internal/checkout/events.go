@@ -23,8 +23,14 @@ func (r *record) eventOf(from string) string {
 			return orders.EventCaptured
 		case refundingPart:
 			return orders.EventRefunded
+		case restocking:
+			return ""
 		}
 		return orders.EventCompleted
+	case restocking:
+		if from == refundingPart {
+			return orders.EventRefunded
+		}
 	case awaitingCapture:
 		return orders.EventCompleted
 	case releasing:
@@ -50,15 +56,15 @@ func (c *Checkout) appendEvents(tx *gorm.DB, r *record) error {
 	}
 	o := &r.order
 	body, at := text(o), store.Micros(o.UpdatedAt)
-	args := make([]any, 0, 7*len(r.happened))
+	args := make([]any, 0, 8*len(r.happened))
 	for i, event := range r.happened {
-		args = append(args, c.NewID("evt"), event, o.ID, r.events+int64(i)+1, at, o.CorrelationID, body)
+		args = append(args, c.NewID("evt"), event, o.ID, r.events+int64(i)+1, at, o.CorrelationID, r.subject, body)
 	}
-	rows := strings.Repeat(", (?, ?, ?, ?, ?, ?, ?)", len(r.happened))[2:]
-	_, err := store.Exec(tx, "INSERT INTO events (id, type, order_id, sequence, at, correlation_id, body) VALUES "+rows, args...)
+	rows := strings.Repeat(", (?, ?, ?, ?, ?, ?, ?, ?)", len(r.happened))[2:]
+	_, err := store.Exec(tx, "INSERT INTO events (id, type, order_id, sequence, at, correlation_id, subject, body) VALUES "+rows, args...)
 	if err == nil {
 		r.events += int64(len(r.happened))
-		r.happened = nil
+		r.happened, r.subject = nil, ""
 	}
 	return err
 }
@@ -70,7 +76,7 @@ func (c *Checkout) Events(ctx context.Context, req orders.EventsRequest) (orders
 	if req.Brief {
 		body = "'{}'"
 	}
-	rows, err := c.Store.Read(ctx).Raw("SELECT position, id, type, order_id, sequence, at, correlation_id, "+body+
+	rows, err := c.Store.Read(ctx).Raw("SELECT position, id, type, order_id, sequence, at, correlation_id, subject, "+body+
 		" FROM events WHERE position > ? ORDER BY position LIMIT ?", req.After, limit+1).Rows()
 	if err != nil {
 		return orders.EventPage{}, err
@@ -80,10 +86,13 @@ func (c *Checkout) Events(ctx context.Context, req orders.EventsRequest) (orders
 	for rows.Next() {
 		var e orders.Event
 		var at int64
-		if err := rows.Scan(&e.Position, &e.ID, &e.Type, &e.OrderID, &e.Sequence, &at, &e.CorrelationID, document{&e.Order}); err != nil {
+		if err := rows.Scan(&e.Position, &e.ID, &e.Type, &e.OrderID, &e.Sequence, &at, &e.CorrelationID, &e.Subject, document{&e.Order}); err != nil {
 			return orders.EventPage{}, err
 		}
 		e.At = store.Time(at)
+		if e.Order.FulfilmentStatus == "" && !req.Brief { // written before there were any
+			e.Order.FulfilmentStatus = orders.Unfulfilled
+		}
 		page.Events = append(page.Events, e)
 	}
 	if len(page.Events) > limit {

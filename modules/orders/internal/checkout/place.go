@@ -194,13 +194,17 @@ func checkBasket(f *fault.Error, b orders.Basket) *fault.Error {
 	if b.ExpectedTotal != nil && b.ExpectedTotal.Currency != b.Currency {
 		bad("differs from the currency of the order", "/expected_total/currency")
 	}
-	if len(b.Metadata) > orders.MaxMetadata {
-		bad(fmt.Sprintf("at most %d entries", orders.MaxMetadata), "/metadata")
+	return checkMetadata(f, b.Metadata)
+}
+
+// checkMetadata adds to f what is wrong with metadata.
+func checkMetadata(f *fault.Error, m map[string]string) *fault.Error {
+	if len(m) > orders.MaxMetadata {
+		f = f.At("/metadata", f.Code, fmt.Sprintf("at most %d entries", orders.MaxMetadata))
 	}
-	for k, v := range b.Metadata {
+	for k, v := range m {
 		if len(k) > orders.MaxMetadataKey || len(v) > orders.MaxMetadataValue {
-			bad(fmt.Sprintf("keys have at most %d bytes and values %d", orders.MaxMetadataKey, orders.MaxMetadataValue), "/metadata")
-			break
+			return f.At("/metadata", f.Code, fmt.Sprintf("keys have at most %d bytes and values %d", orders.MaxMetadataKey, orders.MaxMetadataValue))
 		}
 	}
 	return f

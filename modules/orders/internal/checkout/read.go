@@ -2,12 +2,9 @@ package checkout
 
 import (
 	"context"
-	"strings"
 	"time"
 
 	"cutpoint/modules/orders"
-	"cutpoint/platform/fault"
-	"cutpoint/platform/id"
 	"cutpoint/platform/store"
 )
 
@@ -37,78 +34,6 @@ func (c *Checkout) Order(ctx context.Context, req orders.OrderRequest) (orders.O
 		args = append(args, req.PlacedBy)
 	}
 	return scanOrder(c.Store.Read(ctx).Raw(query, args...).Row())
-}
-
-// Orders implements orders.Service.
-func (c *Checkout) Orders(ctx context.Context, req orders.OrdersRequest) (orders.OrderPage, error) {
-	where, args, err := filters(req)
-	if err != nil {
-		return orders.OrderPage{}, err
-	}
-	limit := pageSize(req.Limit)
-	rows, err := c.Store.Read(ctx).Raw("SELECT "+orderColumns+" FROM orders o JOIN sagas s ON s.order_id = o.id"+where+
-		" ORDER BY o.id DESC LIMIT ?", append(args, limit+1)...).Rows()
-	if err != nil {
-		return orders.OrderPage{}, err
-	}
-	defer rows.Close()
-	page := orders.OrderPage{Orders: []orders.Order{}}
-	for rows.Next() {
-		o, err := scanOrder(rows)
-		if err != nil {
-			return orders.OrderPage{}, err
-		}
-		page.Orders = append(page.Orders, o)
-	}
-	if len(page.Orders) > limit {
-		page.Orders, page.More = page.Orders[:limit], true
-	}
-	return page, rows.Err()
-}
-
-// filters is the WHERE clause of a list. Since ids sort by time, the dates bound the ids too, and no index on dates is needed.
-func filters(req orders.OrdersRequest) (where string, args []any, err error) {
-	var conditions []string
-	and := func(condition string, values ...any) {
-		conditions = append(conditions, condition)
-		args = append(args, values...)
-	}
-	if req.Status != "" {
-		switch req.Status {
-		case orders.StatusProcessing, orders.StatusRequiresAction, orders.StatusCompleted, orders.StatusRejected, orders.StatusDeclined, orders.StatusCancelled, orders.StatusReview:
-		default:
-			return "", nil, fault.ErrInvalid.At("query/status", fault.ErrInvalid.Code, "no such status")
-		}
-		and("o.status = ?", req.Status)
-	}
-	switch {
-	case strings.Contains(req.Customer, "@"):
-		and("o.customer_email = ?", req.Customer)
-	case req.Customer != "":
-		and("o.customer_id = ? AND o.customer_id <> ''", req.Customer)
-	}
-	if !req.CreatedFrom.IsZero() {
-		and("o.created_at >= ? AND o.id >= ?", store.Micros(req.CreatedFrom), id.Floor("ord", req.CreatedFrom.Add(-idSlack)))
-	}
-	if !req.CreatedTo.IsZero() {
-		and("o.created_at < ? AND o.id < ?", store.Micros(req.CreatedTo), id.Floor("ord", req.CreatedTo.Add(idSlack)))
-	}
-	if req.PlacedBy != "" {
-		and("o.placed_by = ?", req.PlacedBy)
-	}
-	if len(req.IDs) > maxLimit {
-		return "", nil, fault.ErrInvalid.At("/ids", fault.ErrInvalid.Code, "at most 200 ids")
-	}
-	if len(req.IDs) > 0 {
-		and("o.id IN ?", req.IDs)
-	}
-	if req.Before != "" {
-		and("o.id < ?", req.Before)
-	}
-	if len(conditions) > 0 {
-		where = " WHERE " + strings.Join(conditions, " AND ")
-	}
-	return where, args, nil
 }
 
 // Sagas implements orders.Service.

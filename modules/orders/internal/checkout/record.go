@@ -40,6 +40,7 @@ type record struct {
 	entries     []orders.TimelineEntry // and those that are not
 	events      int64                  // events stored
 	happened    []string               // types of events that are not
+	subject     string                 // of what these tell, beside the order
 	leaseUntil  time.Time
 	nextAttempt time.Time // zero: as soon as the lease is free
 }
@@ -52,6 +53,7 @@ func newRecord(orderID string, req orders.PlaceRequest, quote pricing.Calculatio
 			ID: orderID, State: allocating, Currency: d.Currency, Customer: d.Customer, Coupon: d.Coupon, Shipping: d.Shipping,
 			Payment:       orders.Payment{Captured: money.Of(0, d.Currency), Refunded: money.Of(0, d.Currency)},
 			CorrelationID: correlationID, CreatedAt: now, UpdatedAt: now, Version: 1, Metadata: d.Metadata,
+			FulfilmentStatus: orders.Unfulfilled,
 		},
 		placedBy: req.Key.Caller, hold: d.Hold, token: d.Payment.Token, capture: d.Payment.Capture, expected: d.ExpectedTotal, key: req.Key,
 		since: now, happened: []string{orders.EventReceived},

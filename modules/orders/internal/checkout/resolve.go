@@ -50,7 +50,7 @@ func (c *Checkout) leaveReview(r *record, req orders.ResolveRequest) error {
 		r.reference, r.cancelRequested = req.Reference, false
 		r.to(markingPaid, c.Now())
 	case req.Action == orders.ResolveMarkPaid && from == refundingPart: // the customer has it from elsewhere
-		r.to(completed, c.Now())
+		r.to(r.afterRefund(), c.Now())
 	case req.Action == orders.ResolveSeal && (early || unsure):
 		r.cancelRequested = true
 		r.to(sealing, c.Now())

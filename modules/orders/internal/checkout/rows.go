@@ -16,7 +16,7 @@ import (
 )
 
 const orderColumns = `o.id, o.status, o.currency, o.customer_email, o.customer_id, o.lines, o.totals, o.payment, o.coupon, o.shipping,
-	o.failure, o.metadata, o.correlation_id, o.created_at, o.updated_at, s.state, s.version`
+	o.failure, o.metadata, o.correlation_id, o.created_at, o.updated_at, o.fulfilment_status, o.erased_at, s.state, s.version`
 
 const sagaColumns = `, o.placed_by, s.since, s.attempts, s.failures, s.ending, s.review_from, s.cancel_requested, s.reason, s.operation_id,
 	s.operation_amount, s.reference, s.hold, s.capture, s.payment_token, s.expected_total, s.key_caller, s.key_value, s.steps, s.events,
@@ -25,16 +25,16 @@ const sagaColumns = `, o.placed_by, s.since, s.attempts, s.failures, s.ending, s
 // scanOrder reads orderColumns, and then what else is selected.
 func scanOrder(row interface{ Scan(...any) error }, more ...any) (orders.Order, error) {
 	var o orders.Order
-	var created, updated int64
+	var created, updated, erased int64
 	err := row.Scan(append([]any{
 		&o.ID, &o.Status, &o.Currency, &o.Customer.Email, &o.Customer.ID, document{&o.Lines}, document{&o.Totals}, document{&o.Payment},
 		&o.Coupon, document{&o.Shipping}, document{&o.Failure}, document{&o.Metadata}, &o.CorrelationID, &created, &updated,
-		&o.State, &o.Version,
+		&o.FulfilmentStatus, &erased, &o.State, &o.Version,
 	}, more...)...)
 	if errors.Is(err, sql.ErrNoRows) {
 		return o, orders.ErrOrderNotFound
 	}
-	o.CreatedAt, o.UpdatedAt = store.Time(created), store.Time(updated)
+	o.CreatedAt, o.UpdatedAt, o.ErasedAt = store.Time(created), store.Time(updated), timeOrNil(erased)
 	return o, err
 }
 
@@ -70,6 +70,9 @@ func (c *Checkout) create(tx *gorm.DB, r *record) error {
 		r.ending, r.hold, r.capture, r.token, text(r.expected), r.key.Caller, r.key.Value, len(r.entries), len(r.happened)); err != nil {
 		return err
 	}
+	if err := addTerms(tx, o.ID, termsOf(o)); err != nil {
+		return err
+	}
 	return c.append(tx, r)
 }
 
@@ -102,6 +105,12 @@ func (c *Checkout) update(tx *gorm.DB, r *record) error {
 	if _, err := store.Exec(tx, "UPDATE orders SET status = ?, payment = ?, failure = ?, updated_at = ? WHERE id = ?",
 		o.Status, text(o.Payment), text(o.Failure), store.Micros(o.UpdatedAt), o.ID); err != nil {
 		return err
+	}
+	if o.State == cancelled { // parcels that were not sent stay here
+		if _, err := store.Exec(tx, "UPDATE fulfilments SET status = 'cancelled', updated_at = ? WHERE order_id = ? AND status = 'created'",
+			store.Micros(o.UpdatedAt), o.ID); err != nil {
+			return err
+		}
 	}
 	return c.append(tx, r)
 }

@@ -45,6 +45,7 @@ const (
 	releasing       = "releasing"
 	refunding       = "refunding"      // all of it, and the order ends
 	refundingPart   = "refunding_part" // an amount, and the order stays complete
+	restocking      = "restocking"     // what a refund or a return leaves to do; see restock.go
 	markingPaid     = "marking_paid"
 	needsReview     = "needs_review"
 
@@ -106,7 +107,7 @@ func looksUp(state string) bool {
 // mayFail reports whether failures of code lead a state to an operator. From these, nothing else would lead out: they are tried
 // for ever.
 func mayFail(state string) bool {
-	return state != releasing && state != finalisingStock && state != finalisingOrder
+	return state != releasing && state != finalisingStock && state != finalisingOrder && state != restocking
 }
 
 // run advances a saga whose lease is held until it rests, or, if a step gets no definite answer, until the time is up: then

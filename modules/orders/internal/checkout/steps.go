@@ -46,6 +46,8 @@ func stepOf(state string) step {
 		return step{payments.Module, (*Checkout).refund}
 	case refundingPart:
 		return step{payments.Module, (*Checkout).refundPart}
+	case restocking:
+		return step{inventory.Module, (*Checkout).restock}
 	case markingPaid:
 		return step{payments.Module, (*Checkout).markPaid}
 	default:
@@ -224,7 +226,7 @@ func (c *Checkout) refundPart(ctx context.Context, r *record) (move, error) {
 	if payment.Refunded.Amount < before+r.operationAmount {
 		return fail(needsReview, because(payments.ErrRefundDeclined, payment.Failure)), nil
 	}
-	return move{to: completed, reference: r.operationID}, nil
+	return move{to: r.afterRefund(), reference: r.operationID}, nil
 }
 
 func (c *Checkout) markPaid(ctx context.Context, r *record) (move, error) {

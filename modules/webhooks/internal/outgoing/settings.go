@@ -17,6 +17,8 @@ import (
 var known = []string{
 	orders.EventReceived, orders.EventRequiresAction, orders.EventCompleted, orders.EventCaptured, orders.EventRefunded,
 	orders.EventRejected, orders.EventDeclined, orders.EventCancelled, orders.EventReview,
+	orders.EventUpdated, orders.EventErased, orders.EventFulfilmentCreated, orders.EventFulfilmentShipped, orders.EventFulfilmentDelivered,
+	orders.EventFulfilmentCancelled, orders.EventFulfilled, orders.EventReturnRequested, orders.EventReturnReceived, orders.EventReturnCancelled,
 }
 
 // check refuses settings with which nothing could be delivered. A host name is not looked up: it may lead elsewhere by the time
