@@ -16,6 +16,7 @@ type policies struct {
 	ActionLimit  time.Duration `help:"How long a customer may take to act on a payment before it is sealed." default:"1h"`
 	UnknownLimit time.Duration `help:"How long a charge may stay unknown before it is sealed." default:"1h"`
 	MaxFailures  int64         `help:"Failures of code in a row after which an order goes to an operator; no answer is no failure." default:"10"`
+	EraseAfter   time.Duration `help:"Erase the customer's personal data of an order so long after its last event, once it has ended; 0: never." default:"0s"`
 
 	ProviderTimeout time.Duration `help:"Longest wait for the payment provider; less than --call-timeout, so that its answer can be written down." default:"4s"`
 	BreakerAfter    int           `help:"Requests in a row without an answer after which the payment provider is left alone." default:"20"`
@@ -33,7 +34,7 @@ type policies struct {
 func (p policies) checkout() shop.CheckoutPolicy {
 	return shop.CheckoutPolicy{
 		BackoffMin: p.RetryMin, BackoffMax: p.RetryMax, LookupMin: p.LookupMin, LookupMax: p.LookupMax,
-		ActionLimit: p.ActionLimit, UnknownLimit: p.UnknownLimit, MaxFailures: p.MaxFailures,
+		ActionLimit: p.ActionLimit, UnknownLimit: p.UnknownLimit, MaxFailures: p.MaxFailures, EraseAfter: p.EraseAfter,
 	}
 }
 

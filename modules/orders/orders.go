@@ -352,7 +352,7 @@ const (
 	EventCancelled      = "orders.cancelled"
 	EventReview         = "orders.review"
 
-	EventUpdated             = "orders.updated" // its metadata
+	EventUpdated             = "orders.updated" // its metadata, or how it is sent
 	EventErased              = "orders.erased"  // its personal data: a reader who keeps copies should erase them too
 	EventFulfilmentCreated   = "orders.fulfilment_created"
 	EventFulfilmentShipped   = "orders.fulfilment_shipped"

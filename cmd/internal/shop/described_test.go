@@ -79,6 +79,9 @@ func (d description) check(r *http.Request, answer *httptest.ResponseRecorder) e
 	if content[media] == nil {
 		return fmt.Errorf("content type %q is not described", media)
 	}
+	if media == "text/csv" || media == "application/jsonl" { // a stream, whose form is its own
+		return nil
+	}
 	return d.validate(pointer("paths", template, strings.ToLower(r.Method), "responses", status, "content", media, "schema"), answer.Body.Bytes())
 }
 

@@ -28,6 +28,25 @@ func TestRoutes(t *testing.T) {
 	}
 	authorised, paid := place("a", "pm_card_visa", "manual"), place("b", "pm_card_visa", "automatic")
 	asked, wrong := place("c", "pm_card_authenticationRequired", "automatic"), place("d", "pm_sim_wrongAmount", "automatic")
+	two := body("MUG-1", 2, "pm_card_visa")
+	two["metadata"] = map[string]string{"note": "=1+1"}
+	sent := order{}
+	if _, err := r.Do(t.Context(), http.MethodPost, "/v1/orders", two, &sent, "Idempotency-Key", "two"); err != nil {
+		t.Fatal(err)
+	}
+	one := []any{map[string]any{"sku": "MUG-1", "quantity": 1}}
+	made := func(path string, body any) string {
+		t.Helper()
+		var thing struct{ ID string }
+		if _, err := r.Do(t.Context(), http.MethodPost, path, body, &thing); err != nil {
+			t.Fatal(err)
+		}
+		return thing.ID
+	}
+	parcel := made("/v1/orders/"+sent.ID+"/fulfilments", map[string]any{"status": "shipped"})
+	comes := made("/v1/orders/"+sent.ID+"/returns", map[string]any{"lines": one, "refund": true})
+	stays := made("/v1/orders/"+sent.ID+"/returns", map[string]any{"lines": one})
+	erasure := made("/v1/customers/erase", map[string]any{"id": "cus_nobody"})
 	var endpoint struct{ ID string }
 	settings := map[string]any{"url": "http://127.0.0.1:9/hooks"}
 	if _, err := r.Do(t.Context(), http.MethodPost, "/v1/webhook-endpoints", settings, &endpoint, "Idempotency-Key", "first"); err != nil {
@@ -37,12 +56,30 @@ func TestRoutes(t *testing.T) {
 		method, path string
 		body         any
 		status       int
-		scope        string // "": no key is needed
+		scope        string // "": no key is needed, or one of several will do
 	}{
 		{http.MethodPost, "/v1/orders/" + authorised.ID + "/capture", nil, 200, auth.OrdersManage},
 		{http.MethodPost, "/v1/orders/" + paid.ID + "/refunds", map[string]any{"reason": "scratched"}, 201, auth.OrdersManage},
 		{http.MethodPost, "/v1/orders/" + wrong.ID + "/resolve", map[string]any{"action": "refund"}, 200, auth.OrdersManage},
 		{http.MethodPost, "/v1/orders/" + asked.ID + "/cancel", nil, 200, auth.OrdersManage},
+		{http.MethodPost, "/v1/orders/" + sent.ID + "/cancel", nil, 409, auth.OrdersManage},
+		{http.MethodPatch, "/v1/orders/" + sent.ID + "/fulfilments/" + parcel, map[string]any{"status": "delivered"}, 200, auth.OrdersManage},
+		{http.MethodPost, "/v1/orders/" + sent.ID + "/fulfilments", map[string]any{"lines": one}, 409, auth.OrdersManage},
+		{http.MethodGet, "/v1/orders/" + sent.ID + "/fulfilments", nil, 200, ""},
+		{http.MethodPost, "/v1/orders/" + sent.ID + "/returns", map[string]any{"lines": one}, 409, auth.OrdersManage},
+		{http.MethodPost, "/v1/orders/" + sent.ID + "/returns/" + comes + "/receive", nil, 200, auth.OrdersManage},
+		{http.MethodPost, "/v1/orders/" + sent.ID + "/returns/" + stays + "/cancel", nil, 200, auth.OrdersManage},
+		{http.MethodGet, "/v1/orders/" + sent.ID + "/returns", nil, 200, ""},
+		{http.MethodPost, "/v1/orders/" + sent.ID + "/refunds", map[string]any{"lines": one}, 201, auth.OrdersManage},
+		{http.MethodPost, "/v1/orders/" + sent.ID + "/notes", map[string]any{"text": "a gift"}, 201, auth.OrdersManage},
+		{http.MethodGet, "/v1/orders/" + sent.ID + "/notes", nil, 200, auth.OrdersManage},
+		{http.MethodPut, "/v1/orders/" + sent.ID + "/metadata", map[string]any{"cart": "c1"}, 428, auth.OrdersManage},
+		{http.MethodGet, "/v1/orders?state=completed&fulfilment_status=fulfilled&sku=MUG-1&metadata=note%3D%3D1%2B1&q=ada%40example.com", nil, 200, ""},
+		{http.MethodGet, "/v1/orders?metadata=none", nil, 422, ""},
+		{http.MethodGet, "/v1/orders/export?format=jsonl&sku=MUG-1&fulfilment_status=fulfilled", nil, 200, auth.OrdersRead},
+		{http.MethodGet, "/v1/orders/export?metadata=none", nil, 422, auth.OrdersRead},
+		{http.MethodPost, "/v1/customers/erase", map[string]any{}, 422, auth.OrdersManage},
+		{http.MethodGet, "/v1/customers/erasures/" + erasure, nil, 200, auth.OrdersManage},
 		{http.MethodGet, "/v1/events", nil, 200, auth.OrdersRead},
 		{http.MethodGet, "/v1/ops/sagas?stuck=true", nil, 200, auth.Ops},
 		{http.MethodPut, "/v1/holds/cart-1", map[string]any{"lines": []any{map[string]any{"sku": "MUG-1", "quantity": 1}}, "ttl_seconds": 60}, 200, auth.OrdersPlace},

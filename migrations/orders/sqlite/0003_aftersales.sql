@@ -76,8 +76,8 @@ CREATE TABLE notes (
 ) WITHOUT ROWID;
 CREATE INDEX notes_by_order ON notes (order_id, id);
 
--- What an order can be found by: "sku=MUG-1", "coupon=SPRING10", "metadata.cart=c1", and the words of its customer, "word=ada". Orders
--- from before are found by all but the words of their names.
+-- What an order can be found by: "sku=MUG-1", "coupon=SPRING10", "metadata.cart=c1", "email=ada@example.com" in
+-- lower case, and the words of its customer, "word=ada". Orders from before have no words.
 CREATE TABLE terms (
     term     TEXT NOT NULL,
     order_id TEXT NOT NULL REFERENCES orders (id),
@@ -86,7 +86,7 @@ CREATE TABLE terms (
 INSERT OR IGNORE INTO terms SELECT 'sku=' || json_extract(l.value, '$.sku'), o.id FROM orders o, json_each(o.lines) l;
 INSERT OR IGNORE INTO terms SELECT 'coupon=' || coupon, id FROM orders WHERE coupon <> '';
 INSERT OR IGNORE INTO terms SELECT 'metadata.' || m.key || '=' || m.value, o.id FROM orders o, json_each(o.metadata) m;
-INSERT OR IGNORE INTO terms SELECT 'word=' || lower(customer_email), id FROM orders;
+INSERT OR IGNORE INTO terms SELECT 'email=' || lower(customer_email), id FROM orders;
 
 -- Who asked that a customer's personal data be erased, and how far that is. The customer is named only until it is done.
 CREATE TABLE erasures (

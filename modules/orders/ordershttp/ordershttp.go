@@ -49,7 +49,9 @@ func Register(a *web.API, s orders.Service) {
 		Description: "Gives money back, then stock. Answers 202 while that is in progress. An order of which something was sent can't be cancelled.",
 	}, f.cancel)
 	f.registerCommands(a)
+	f.registerExport(a)
 	f.registerAftersales(a)
+	f.registerErasures(a)
 	f.registerOperators(a)
 }
 
@@ -174,11 +176,11 @@ func (f face) get(ctx context.Context, in *getInput) (*getOutput, error) {
 
 type listInput struct {
 	web.PageQuery
-	filters
+	Filters
 }
 
-// filters are what orders are found by.
-type filters struct {
+// Filters are what orders are found by.
+type Filters struct {
 	Status      string    `query:"status" enum:"processing,requires_action,completed,rejected,declined,cancelled,review"`
 	State       string    `query:"state" maxLength:"32" doc:"The step of the checkout" example:"awaiting_capture"`
 	Fulfilment  string    `query:"fulfilment_status" enum:"unfulfilled,partially_fulfilled,fulfilled" doc:"Of completed orders"`
@@ -192,7 +194,7 @@ type filters struct {
 }
 
 // request asks for the orders that the filters let through, of those that the reader may see.
-func (f filters) request(ctx context.Context) orders.OrdersRequest {
+func (f Filters) request(ctx context.Context) orders.OrdersRequest {
 	return orders.OrdersRequest{
 		Status: f.Status, State: f.State, FulfilmentStatus: f.Fulfilment, Customer: f.Customer, SKU: f.SKU, Coupon: f.Coupon, Metadata: f.Metadata,
 		Query: f.Query, CreatedFrom: f.CreatedFrom, CreatedTo: f.CreatedTo, PlacedBy: placedBy(ctx),
@@ -202,7 +204,7 @@ func (f filters) request(ctx context.Context) orders.OrdersRequest {
 type listOutput struct{ Body web.Page[orders.Order] }
 
 func (f face) list(ctx context.Context, in *listInput) (*listOutput, error) {
-	list := []any{"orders", in.filters}
+	list := []any{"orders", in.Filters}
 	before, err := in.After(list...)
 	if err != nil {
 		return nil, err

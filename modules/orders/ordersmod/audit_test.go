@@ -1,6 +1,7 @@
 package ordersmod_test
 
 import (
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -111,4 +112,27 @@ func damage(t testing.TB, path, statement string) {
 	if err != nil || changed == 0 {
 		t.Fatalf("%s changed %d rows (%v)", statement, changed, err)
 	}
+}
+
+// dump is all that a store tells, its columns one after the other.
+func dump(t testing.TB, path string) string {
+	t.Helper()
+	s, err := store.Open(t.Context(), store.Options{Path: path, Migrations: migrations.SQLite(orders.Module)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.Close() }()
+	var tables []string
+	if err := s.Read(t.Context()).Raw("SELECT name FROM sqlite_master WHERE type = 'table'").Scan(&tables).Error; err != nil || len(tables) < 10 {
+		t.Fatalf("%d tables (%v)", len(tables), err)
+	}
+	var all strings.Builder
+	for _, table := range tables {
+		var rows []map[string]any
+		if err := s.Read(t.Context()).Raw("SELECT * FROM " + table).Scan(&rows).Error; err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintln(&all, table, rows)
+	}
+	return all.String()
 }

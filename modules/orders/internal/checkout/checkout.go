@@ -13,7 +13,7 @@
 // due (sweep.go). Commands on an order that had ended make it a saga again (commands.go, resolve.go). All run the same code.
 //
 // What becomes true of an order is told by an event in the very commit that makes it true (events.go). What payments learns
-// by itself, from a webhook say, is read from its feed (changes.go).
+// by itself, from a webhook say, is read from its feed (changes.go). What comes after the checkout begins in aftersales.go.
 package checkout
 
 import (
@@ -44,6 +44,7 @@ type Policy struct {
 	ActionLimit  time.Duration // how long a customer may take to act before the payment is sealed; 1 h
 	UnknownLimit time.Duration // how long a charge may stay unknown before it is sealed; 1 h
 	MaxFailures  int64         // failures of code, one after the other, after which an operator must look; 10
+	EraseAfter   time.Duration // how long after its last event an order that has ended keeps its customer's personal data; 0: for ever
 }
 
 func (p Policy) withDefaults() Policy {

@@ -2,16 +2,248 @@ package checkout
 
 import (
 	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"strings"
+	"time"
+
+	"gorm.io/gorm"
 
 	"cutpoint/modules/orders"
+	"cutpoint/platform/fault"
+	"cutpoint/platform/id"
+	"cutpoint/platform/store"
+)
+
+// Personal data are erased an order at a time, all that tells of it in one commit, and a batch of orders to a commit. Two things ask
+// for it: a customer, by an erasure, which goes on until nothing of theirs is left from before it; and the policy, which follows the
+// feed of events and takes the orders whose last event is old enough.
+
+const (
+	eraseBatch  = 32          // orders in one commit
+	retainBatch = 200         // events that the policy looks at in one commit
+	eraseWait   = time.Minute // before an erasure looks again whether an order has come to its end
 )
 
 // Erase implements orders.Service.
-func (c *Checkout) Erase(context.Context, orders.EraseRequest) (orders.Erasure, error) {
-	return orders.Erasure{}, nil
+func (c *Checkout) Erase(ctx context.Context, req orders.EraseRequest) (orders.Erasure, error) {
+	if (req.Email == "") == (req.CustomerID == "") || req.Email != "" && !strings.Contains(req.Email, "@") {
+		return orders.Erasure{}, fault.ErrInvalid.At("/email", fault.ErrInvalid.Code, "name the customer by email address or by id")
+	}
+	erasureID, _, err := c.once(ctx, req.Key, func(tx *gorm.DB) (string, error) {
+		now, erasureID := store.Micros(c.Now()), c.NewID("era")
+		_, err := store.Exec(tx, `INSERT INTO erasures (id, email, customer_id, requested_by, requested_at, next_at, done_at, orders, waiting)
+			VALUES (?, ?, ?, ?, ?, ?, 0, 0, 0)`, erasureID, strings.ToLower(req.Email), req.CustomerID, req.Requester, now, now)
+		return erasureID, err
+	})
+	if err != nil {
+		return orders.Erasure{}, err
+	}
+	c.nudge()
+	return c.Erasure(ctx, orders.ErasureRequest{ID: erasureID})
 }
 
 // Erasure implements orders.Service.
-func (c *Checkout) Erasure(context.Context, orders.ErasureRequest) (orders.Erasure, error) {
-	return orders.Erasure{}, nil
+func (c *Checkout) Erasure(ctx context.Context, req orders.ErasureRequest) (orders.Erasure, error) {
+	var requested, done int64
+	var waiting bool
+	e := orders.Erasure{Status: "running"}
+	err := store.Row(c.Store.Read(ctx), "SELECT id, requested_by, requested_at, done_at, orders, waiting FROM erasures WHERE id = ?", req.ID).
+		Scan(&e.ID, &e.RequestedBy, &requested, &done, &e.Orders, &waiting)
+	if errors.Is(err, sql.ErrNoRows) {
+		return orders.Erasure{}, orders.ErrErasureNotFound
+	}
+	switch {
+	case done > 0:
+		e.Status = "done"
+	case waiting:
+		e.Status = "waiting"
+	}
+	e.RequestedAt, e.DoneAt = store.Time(requested), timeOrNil(done)
+	return e, err
+}
+
+// eraseDue does a batch of what is to be erased, and reports whether there is more.
+func (c *Checkout) eraseDue(ctx context.Context) (more bool, err error) {
+	asked, err := c.eraseForCustomer(ctx)
+	if err != nil || c.policy.EraseAfter <= 0 {
+		return asked, err
+	}
+	old, err := c.eraseByPolicy(ctx)
+	return asked || old, err
+}
+
+// erasure is one that is due.
+type erasure struct {
+	id, email, customer string
+	before              string // ids of orders from before it was asked for
+}
+
+// eraseForCustomer takes up the erasure that has waited longest.
+func (c *Checkout) eraseForCustomer(ctx context.Context) (more bool, err error) {
+	var e erasure
+	var requested int64
+	err = store.Row(c.Store.Read(ctx), "SELECT id, email, customer_id, requested_at FROM erasures WHERE next_at > 0 AND next_at <= ? ORDER BY next_at LIMIT 1",
+		store.Micros(c.Now())).Scan(&e.id, &e.email, &e.customer, &requested)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	} else if err != nil {
+		return false, err
+	}
+	e.before = id.Floor("ord", store.Time(requested).Add(idSlack))
+	return true, c.Store.Write(context.WithoutCancel(ctx), func(tx *gorm.DB) error {
+		found, err := e.orders(tx, ` AND s.state IN ('completed', 'rejected', 'declined', 'cancelled')
+			AND NOT EXISTS (SELECT 1 FROM fulfilments f WHERE f.order_id = s.order_id AND f.status = 'created')
+			AND NOT EXISTS (SELECT 1 FROM returns r WHERE r.order_id = s.order_id AND r.status = 'requested')`)
+		if err != nil {
+			return err
+		}
+		for _, orderID := range found {
+			if err := c.eraseOrder(tx, orderID); err != nil {
+				return err
+			}
+		}
+		if len(found) > 0 {
+			_, err := store.Exec(tx, "UPDATE erasures SET orders = orders + ?, waiting = 0 WHERE id = ?", len(found), e.id)
+			return err
+		}
+		return c.restErasure(tx, e)
+	})
+}
+
+// orders are those of the customer that are not erased yet, a batch of them.
+func (e erasure) orders(tx *gorm.DB, and string) (found []string, err error) {
+	if e.customer != "" {
+		err = tx.Raw(`SELECT o.id FROM orders o JOIN sagas s ON s.order_id = o.id WHERE o.customer_id = ? AND o.customer_id <> '' AND o.id < ?`+and+" LIMIT ?",
+			e.customer, e.before, eraseBatch).Scan(&found).Error
+	} else {
+		err = tx.Raw(`SELECT t.order_id FROM terms t JOIN sagas s ON s.order_id = t.order_id WHERE t.term = ? AND t.order_id < ?`+and+" LIMIT ?",
+			"email="+e.email, e.before, eraseBatch).Scan(&found).Error
+	}
+	return found, err
+}
+
+// restErasure ends an erasure that has nothing left to erase, and forgets whom it was for; or lets it wait for orders under way.
+func (c *Checkout) restErasure(tx *gorm.DB, e erasure) error {
+	left, err := e.orders(tx, "")
+	if err != nil {
+		return err
+	}
+	if len(left) > 0 {
+		_, err = store.Exec(tx, "UPDATE erasures SET waiting = 1, next_at = ? WHERE id = ?", store.Micros(c.Now().Add(eraseWait)), e.id)
+		return err
+	}
+	_, err = store.Exec(tx, "UPDATE erasures SET email = '', customer_id = '', waiting = 0, next_at = 0, done_at = ? WHERE id = ?",
+		store.Micros(c.Now()), e.id)
+	return err
+}
+
+// eraseByPolicy looks at the next events of the feed that are old enough. The last event of an order tells when it came to where it is;
+// one that is not at its end will have another.
+func (c *Checkout) eraseByPolicy(ctx context.Context) (more bool, err error) {
+	const feed = "retention"
+	var after, cutoff int64 = 0, store.Micros(c.Now().Add(-c.policy.EraseAfter))
+	err = store.Row(c.Store.Read(ctx), "SELECT COALESCE(max(position), 0) FROM cursors WHERE feed = ?", feed).Scan(&after)
+	if err != nil {
+		return false, err
+	}
+	var due []struct {
+		Position, Sequence int64
+		OrderID            string
+	}
+	err = c.Store.Read(ctx).Raw("SELECT position, sequence, order_id FROM events WHERE position > ? AND at <= ? ORDER BY position LIMIT ?",
+		after, cutoff, retainBatch).Scan(&due).Error
+	if err != nil || len(due) == 0 {
+		return false, err
+	}
+	err = c.Store.Write(context.WithoutCancel(ctx), func(tx *gorm.DB) error {
+		for _, e := range due {
+			r, err := c.load(tx, e.OrderID)
+			if err != nil {
+				return err
+			}
+			if e.Sequence != r.events || r.order.State != completed && !dead(r.order.State) || r.order.ErasedAt != nil {
+				continue
+			}
+			if err := c.eraseOrder(tx, e.OrderID); err != nil {
+				return err
+			}
+		}
+		_, err := store.Exec(tx, "INSERT INTO cursors (feed, position) VALUES (?, ?) ON CONFLICT (feed) DO UPDATE SET position = excluded.position",
+			feed, due[len(due)-1].Position)
+		return err
+	})
+	return len(due) == retainBatch, err
+}
+
+// eraseOrder erases the personal data of an order at its end, wherever this module keeps them, and tells that it did.
+func (c *Checkout) eraseOrder(tx *gorm.DB, orderID string) error {
+	r, err := c.load(tx, orderID)
+	if err != nil {
+		return err
+	}
+	if err := removeTerms(tx, orderID, personalTerms(&r.order)); err != nil {
+		return err
+	}
+	now := c.Now()
+	forget(&r.order, now)
+	r.reason = ""
+	r.tell("", orders.EventErased)
+	for _, s := range []struct {
+		statement string
+		args      []any
+	}{
+		{"UPDATE orders SET customer_email = ?, customer_id = '', shipping = ?, payment = ?, metadata = '{}', erased_at = ? WHERE id = ?",
+			[]any{r.order.Customer.Email, text(r.order.Shipping), text(r.order.Payment), store.Micros(now), orderID}},
+		{"UPDATE sagas SET hold = '' WHERE order_id = ?", []any{orderID}},
+		{"UPDATE notes SET text = ? WHERE order_id = ?", []any{orders.ErasedText, orderID}},
+		{"UPDATE fulfilments SET tracking_number = '', tracking_url = '' WHERE order_id = ?", []any{orderID}},
+		{"UPDATE returns SET reason = '' WHERE order_id = ?", []any{orderID}},
+	} {
+		if _, err := store.Exec(tx, s.statement, s.args...); err != nil {
+			return err
+		}
+	}
+	if err := eraseCopies(tx, orderID, now, "events", "position", "body", "order_id"); err != nil {
+		return err
+	}
+	if err := eraseCopies(tx, orderID, now, "idempotency_keys", "caller, value", "answer", "subject"); err != nil {
+		return err
+	}
+	return c.update(tx, r)
+}
+
+// eraseCopies erases the order as it stands in rows that tell how it once was.
+func eraseCopies(tx *gorm.DB, orderID string, now time.Time, table, key, body, of string) error {
+	var copies []struct{ Position, Caller, Value, Body string }
+	if err := tx.Raw("SELECT "+key+", "+body+" AS body FROM "+table+" WHERE "+of+" = ? AND "+body+" <> ''", orderID).Scan(&copies).Error; err != nil {
+		return err
+	}
+	for _, row := range copies {
+		var o orders.Order
+		if err := json.Unmarshal([]byte(row.Body), &o); err != nil {
+			return err
+		}
+		forget(&o, now)
+		args := []any{text(o), row.Position}
+		if key != "position" {
+			args = []any{text(o), row.Caller, row.Value}
+		}
+		if _, err := store.Exec(tx, "UPDATE "+table+" SET "+body+" = ? WHERE "+strings.ReplaceAll(key, ", ", " = ? AND ")+" = ?", args...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// forget takes out of an order what tells of its customer. The figures stay, and the country and region by which they were taxed.
+func forget(o *orders.Order, now time.Time) {
+	o.Customer = orders.Customer{Email: orders.ErasedEmail}
+	o.Metadata = map[string]string{}
+	o.Payment.Action = nil
+	if o.Shipping != nil && o.Shipping.Address != nil {
+		o.Shipping.Address = &orders.Address{Country: o.Shipping.Address.Country, Region: o.Shipping.Address.Region}
+	}
+	o.ErasedAt = &now
 }

@@ -122,6 +122,9 @@ func (c *Checkout) moveFulfilment(tx *gorm.DB, r *record, req orders.UpdateFulfi
 	if f.Status == was.Status && f.Tracking == was.Tracking {
 		return errUnchanged
 	}
+	if f.Status == was.Status {
+		r.tell(f.ID, orders.EventUpdated)
+	}
 	if _, err := store.Exec(tx, "UPDATE fulfilments SET status = ?, carrier = ?, tracking_number = ?, tracking_url = ?, updated_at = ? WHERE id = ?",
 		f.Status, f.Carrier, f.TrackingNumber, f.TrackingURL, store.Micros(c.Now()), f.ID); err != nil {
 		return err

@@ -37,7 +37,7 @@ func termsOf(o *orders.Order) []string {
 func personalTerms(o *orders.Order) []string {
 	terms := metadataTerms(o)
 	email := strings.ToLower(o.Customer.Email)
-	terms = append(terms, "word="+email)
+	terms = append(terms, "email="+email)
 	if local, _, ok := strings.Cut(email, "@"); ok {
 		terms = append(terms, "word="+local)
 	}
@@ -260,9 +260,12 @@ func understand(req orders.OrdersRequest) (prefixes, terms []string, err error) 
 		bad("query/q", "it is too long")
 	}
 	for _, w := range words(req.Query) {
-		if strings.HasPrefix(w, "ord_") {
+		switch {
+		case strings.HasPrefix(w, "ord_"):
 			prefixes = append(prefixes, w)
-		} else {
+		case strings.Contains(w, "@"):
+			terms = append(terms, "email="+w)
+		default:
 			terms = append(terms, "word="+w)
 		}
 	}

@@ -58,6 +58,11 @@ func (c *Checkout) sweep(ctx context.Context) (more bool) {
 	if err != nil && ctx.Err() == nil {
 		c.Log.WarnContext(ctx, "read the changes of payments", "error", err) // orders also ask by themselves
 	}
+	erasing, err := c.eraseDue(ctx)
+	if err != nil {
+		c.Log.ErrorContext(ctx, "erase personal data", "error", err)
+		erasing = false
+	}
 	due, err := c.dueOrders(ctx)
 	if err != nil {
 		c.Log.ErrorContext(ctx, "look for due orders", "error", err)
@@ -73,7 +78,7 @@ func (c *Checkout) sweep(ctx context.Context) (more bool) {
 		})
 	}
 	runners.Wait()
-	return (behind || taken.Load() && len(due) == c.policy.SweepBatch) && ctx.Err() == nil
+	return (behind || erasing || taken.Load() && len(due) == c.policy.SweepBatch) && ctx.Err() == nil
 }
 
 func (c *Checkout) dueOrders(ctx context.Context) (due []string, err error) {
