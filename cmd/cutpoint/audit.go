@@ -14,13 +14,20 @@ import (
 type auditCommand struct {
 	Data   string `help:"Data directory, on which no shop may run." default:"data" type:"path"`
 	Repair bool   `help:"Set right what can be derived from the sources of truth, see docs/invariants.md."`
-	JSON   bool   `name:"json" help:"Print the report as JSON."`
+	provider
+	JSON bool `name:"json" help:"Print the report as JSON."`
 }
 
 // Run prints what does not hold, and fails if any of it is left.
 func (c *auditCommand) Run(ctx context.Context, t terminal) (err error) {
 	useAllProcessors()
-	s, closeShop, err := shop.OpenContracts(ctx, shop.Config{Data: c.Data, Version: version(), Log: slog.New(slog.DiscardHandler)})
+	stripe, err := c.stripe()
+	if err != nil {
+		return err
+	}
+	s, closeShop, err := shop.OpenContracts(ctx, shop.Config{
+		Data: c.Data, Version: version(), Log: slog.New(slog.DiscardHandler), Provider: c.PaymentProvider, Stripe: stripe,
+	})
 	if err != nil {
 		return err
 	}

@@ -24,7 +24,6 @@ type serveCommand struct {
 	Data            string         `help:"Directory of the datastores." default:"data" type:"path"`
 	Demo            bool           `help:"Seed a small catalogue, use the test gateway, and print an API key and a first order to paste."`
 	DemoKey         string         `help:"API key of the demonstration, at least 16 characters; made once for a data directory if not given." placeholder:"KEY"`
-	PaymentProvider string         `help:"Who charges cards: test-gateway, which moves no real money. --demo takes it by itself." enum:",test-gateway" default:""`
 	ChannelCapacity int            `help:"Calls that may wait for a module before more are refused (503 channel_full); a busy module answers 100 in a tenth of a second." default:"100"`
 	Workers         int            `help:"Calls that a module handles at once. Most wait for a commit that others share, so there are more than processors." default:"64"`
 	ModuleCapacity  map[string]int `help:"Capacity of single modules, payments=50,orders=500 for instance; the others take --channel-capacity." mapsep:"," placeholder:"MODULE=N,..."`
@@ -34,6 +33,7 @@ type serveCommand struct {
 	BodyLimit       int64          `help:"Largest HTTP request body in bytes." default:"1048576"`
 	OrderPatience   time.Duration  `help:"How long POST /v1/orders works on an order before it answers 202." default:"5s"`
 	ShutdownTimeout time.Duration  `help:"How long requests under way may take after SIGTERM." default:"30s"`
+	provider
 	policies
 	LogLevel  string `help:"debug, info, warn or error." default:"info"`
 	LogFormat string `help:"text or json." default:"text"`
@@ -42,6 +42,10 @@ type serveCommand struct {
 // Run serves until ctx is done, then answers what was accepted and stops.
 func (c *serveCommand) Run(ctx context.Context, t terminal) (err error) {
 	if err := c.check(); err != nil {
+		return err
+	}
+	stripe, err := c.stripe()
+	if err != nil {
 		return err
 	}
 	log, err := telemetry.NewLog(t.err, c.LogLevel, c.LogFormat)
@@ -53,7 +57,7 @@ func (c *serveCommand) Run(ctx context.Context, t terminal) (err error) {
 		Data: c.Data, Version: version(), Log: log,
 		Capacity: c.ChannelCapacity, Workers: c.Workers, ModuleCapacity: c.ModuleCapacity, ModuleWorkers: c.ModuleWorkers,
 		CallTimeout: c.CallTimeout, RequestTimeout: c.RequestTimeout, BodyLimit: c.BodyLimit, OrderPatience: c.OrderPatience,
-		Checkout: c.checkout(), Payments: c.payments(), Webhooks: c.webhooks(c.Demo), Fail: failpoints(),
+		Checkout: c.checkout(), Payments: c.payments(), Provider: c.PaymentProvider, Stripe: stripe, Webhooks: c.webhooks(c.Demo), Fail: failpoints(),
 	})
 	if err != nil {
 		return err
@@ -92,7 +96,10 @@ func (c *serveCommand) check() error {
 		return fmt.Errorf("--provider-timeout %v must be less than --call-timeout %v: else an answer comes when nobody waits for it", c.ProviderTimeout, c.CallTimeout)
 	}
 	if !c.Demo && c.PaymentProvider == "" {
-		return errors.New("no payment provider: say --payment-provider test-gateway (it moves no real money), or --demo")
+		return errors.New("no payment provider: say --payment-provider stripe, or test-gateway (it moves no real money), or --demo")
+	}
+	if c.Demo && c.PaymentProvider == shop.ProviderStripe {
+		return errors.New("--demo charges nobody: leave out --payment-provider stripe")
 	}
 	if !c.Demo {
 		return nil

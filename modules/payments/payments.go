@@ -213,6 +213,23 @@ type Operation struct {
 	EndedAt   *time.Time  `json:"ended_at"`
 }
 
+// The statuses of a dispute.
+const (
+	DisputeOpen = "open"
+	DisputeWon  = "won"  // the money stays, or came back
+	DisputeLost = "lost" // the customer's bank keeps it
+)
+
+// Dispute is a customer's demand to his bank for money that was captured.
+type Dispute struct {
+	Reference string      `json:"reference" doc:"The provider's id"`
+	Status    string      `json:"status" enum:"open,won,lost"`
+	Amount    money.Money `json:"amount"`
+	Reason    string      `json:"reason" example:"fraudulent"`
+	OpenedAt  time.Time   `json:"opened_at"`
+	UpdatedAt time.Time   `json:"updated_at"`
+}
+
 // PaymentRequest names a payment.
 type PaymentRequest struct {
 	ID string `json:"id"`

@@ -67,6 +67,8 @@ type Config struct {
 	OrderPatience  time.Duration         // how long a request works on its order before it answers "in progress"; DefaultOrderPatience
 	Checkout       CheckoutPolicy        // what else orders' patience is made of; OrderPatience and CallTimeout go before it
 	Payments       PaymentsPolicy        // payments' patience with its provider
+	Provider       string                // who charges cards: ProviderTestGateway, which "" means too, or ProviderStripe
+	Stripe         Stripe                // how Stripe is reached
 	Webhooks       WebhooksPolicy        // how webhooks go out
 	ExpireHolds    time.Duration         // how often the holds of carts that have expired are given free; inventorymod.DefaultExpireEvery
 	Strict         bool                  // modules exchange encoded messages, as if they were apart
@@ -88,6 +90,15 @@ type CheckoutPolicy = ordersmod.Policy
 
 // PaymentsPolicy is how patient payments is with its provider.
 type PaymentsPolicy = paymentsmod.Policy
+
+// The payment providers.
+const (
+	ProviderTestGateway = paymentsmod.ProviderTestGateway
+	ProviderStripe      = paymentsmod.ProviderStripe
+)
+
+// Stripe is how Stripe is reached.
+type Stripe = paymentsmod.Stripe
 
 // WebhooksPolicy is how webhooks go out.
 type WebhooksPolicy = webhooksmod.Policy
@@ -183,7 +194,9 @@ func Open(ctx context.Context, c Config) (s *Shop, err error) {
 	money, err := paymentsmod.New(paymentsmod.Deps{
 		Layer: s.layer, Path: file(payments.Module), GatewayPath: file("testgateway"), Now: Now, NewID: newID, Random: c.Random, Log: c.Log,
 		Deliver: s.deliver,
-	}, paymentsmod.Options{Workers: c.workers(payments.Module), Policy: c.Payments, Still: c.Still, Fail: c.Fail})
+	}, paymentsmod.Options{
+		Provider: c.Provider, Stripe: c.Stripe, Workers: c.workers(payments.Module), Policy: c.Payments, Still: c.Still, Fail: c.Fail,
+	})
 	if err != nil {
 		return s, err
 	}
@@ -218,25 +231,28 @@ func Open(ctx context.Context, c Config) (s *Shop, err error) {
 			Ready: s.checkReady, Log: c.Log, NewID: newID,
 		})
 		registerFaces(a, s.faces)
+		if c.Provider != ProviderStripe {
+			paymentshttp.RegisterTestGateway(a, s.faces.Payments)
+		}
 		return a
 	})
 	s.ready.Store(true)
 	return s, nil
 }
 
-// registerFaces lays every route.
+// registerFaces lays every route but those of the test gateway.
 func registerFaces(a *web.API, c Contracts) {
 	ordershttp.Register(a, c.Orders)
 	inventoryhttp.Register(a, c.Inventory)
 	pricinghttp.Register(a, c.Pricing)
 	paymentshttp.Register(a, c.Payments)
-	paymentshttp.RegisterTestGateway(a, c.Payments)
 	webhookshttp.Register(a, c.Webhooks)
 }
 
 // OpenAPI returns the description of the API of a shop, without opening one.
 func OpenAPI(version string) []byte {
 	a := web.New(web.Options{Version: version})
+	paymentshttp.RegisterTestGateway(a, payments.Client{})
 	registerFaces(a, Contracts{
 		Inventory: inventory.Client{}, Pricing: pricing.Client{}, Payments: payments.Client{}, Orders: orders.Client{}, Webhooks: webhooks.Client{},
 	})

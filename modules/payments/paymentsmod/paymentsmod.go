@@ -1,5 +1,5 @@
 // Package paymentsmod is the door of the payments module: it puts the body behind the contract, on a channel layer, over a
-// SQLite file of its own, with the built-in test gateway as its provider, over another.
+// SQLite file of its own, with the provider that is chosen: Stripe, or the built-in test gateway, over another file.
 package paymentsmod
 
 import (
@@ -15,6 +15,7 @@ import (
 
 	"cutpoint/migrations"
 	"cutpoint/modules/payments"
+	"cutpoint/modules/payments/internal/stripe"
 	"cutpoint/modules/payments/internal/testgateway"
 	"cutpoint/modules/payments/internal/till"
 	"cutpoint/platform/channel"
@@ -55,16 +56,28 @@ func (d Deps) check() error {
 	return fmt.Errorf("module %s needs %s", payments.Module, strings.Join(missing, ", "))
 }
 
-// ProviderTestGateway is the built-in provider, which moves no money.
-const ProviderTestGateway = testgateway.Name
+// The providers.
+const (
+	ProviderTestGateway = testgateway.Name // built in, moves no money
+	ProviderStripe      = stripe.Name
+)
+
+// Stripe is how Stripe is reached.
+type Stripe struct {
+	SecretKey     string // never logged, as the other
+	WebhookSecret string
+	URL           string // "": Stripe's own
+	ReturnURL     string // where customers come back from 3-D Secure; "": cards that want it are declined
+}
 
 // Policy is how patient the module is with its provider; the zero value takes the defaults.
 type Policy = till.Policy
 
 // Options are the settings of the module. The zero value takes the defaults.
 type Options struct {
-	Provider string // ProviderTestGateway, which "" means too
-	Workers  int    // calls handled at once; 0: rpc.DefaultWorkers
+	Provider string // ProviderTestGateway, which "" means too, or ProviderStripe
+	Stripe   Stripe
+	Workers  int // calls handled at once; 0: rpc.DefaultWorkers
 	Policy   Policy
 	Still    bool             // do nothing but what is asked for: an audit looks at a shop that stands still
 	Fail     failpoint.Points // for tests: around the module's commits and its requests to the provider
@@ -76,8 +89,8 @@ type Module struct {
 	options Options
 
 	mu      sync.Mutex
-	store   *store.Store // nil until it is started
-	gateway *testgateway.Gateway
+	store   *store.Store         // nil until it is started
+	gateway *testgateway.Gateway // nil if that is not the provider
 	server  *rpc.Server
 	quit    context.CancelFunc // ends the workers
 	workers sync.WaitGroup
@@ -88,10 +101,44 @@ func New(d Deps, o Options) (*Module, error) {
 	if err := d.check(); err != nil {
 		return nil, err
 	}
-	if o.Provider != "" && o.Provider != ProviderTestGateway {
+	m := &Module{deps: d, options: o}
+	switch o.Provider {
+	case "", ProviderTestGateway:
+	case ProviderStripe:
+		if _, err := m.stripe(); err != nil {
+			return nil, err
+		}
+	default:
 		return nil, fmt.Errorf("module %s knows no provider %q", payments.Module, o.Provider)
 	}
-	return &Module{deps: d, options: o}, nil
+	return m, nil
+}
+
+func (m *Module) stripe() (*stripe.Adapter, error) {
+	o := m.options.Stripe
+	return stripe.New(stripe.Options{
+		SecretKey: o.SecretKey, WebhookSecret: o.WebhookSecret, URL: o.URL, ReturnURL: o.ReturnURL, Now: m.deps.Now, Log: m.deps.Log,
+	})
+}
+
+// provider opens what was chosen, and the test gateway itself if it is that.
+func (m *Module) provider(ctx context.Context) (till.Provider, *testgateway.Gateway, error) {
+	if m.options.Provider == ProviderStripe {
+		adapter, err := m.stripe()
+		return adapter, nil, err
+	}
+	d := m.deps
+	gateway, err := testgateway.Open(ctx, store.Options{Path: d.GatewayPath, Migrations: migrations.SQLite(testgateway.Migrations)},
+		testgateway.Deps{Now: d.Now, NewID: d.NewID, Random: d.Random, Log: d.Log, Deliver: d.Deliver})
+	return gateway, gateway, err
+}
+
+// closeAll closes the stores.
+func closeAll(s *store.Store, gateway *testgateway.Gateway) error {
+	if gateway == nil {
+		return s.Close()
+	}
+	return errors.Join(gateway.Close(), s.Close())
 }
 
 // Start opens both stores, brings their schemas up to date, serves the contract, and begins to work off what the provider tells
@@ -107,21 +154,24 @@ func (m *Module) Start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	books := store.Options{Path: d.GatewayPath, Migrations: migrations.SQLite(testgateway.Migrations)}
-	gateway, err := testgateway.Open(ctx, books, testgateway.Deps{Now: d.Now, NewID: d.NewID, Random: d.Random, Log: d.Log, Deliver: d.Deliver})
+	provider, gateway, err := m.provider(ctx)
 	if err != nil {
 		return errors.Join(err, s.Close())
 	}
-	body := till.New(till.Deps{Store: s, Provider: gateway, Now: d.Now, NewID: d.NewID, Log: d.Log, Fail: m.options.Fail}, m.options.Policy)
+	body := till.New(till.Deps{Store: s, Provider: provider, Now: d.Now, NewID: d.NewID, Log: d.Log, Fail: m.options.Fail}, m.options.Policy)
 	server := rpc.NewServer(d.Layer, payments.Module, rpc.ServerOptions{Workers: m.options.Workers, Log: d.Log})
 	payments.Serve(server, body)
-	payments.ServeTestGateway(server, gateway)
+	if gateway != nil {
+		payments.ServeTestGateway(server, gateway)
+	}
 	if err := server.Start(ctx); err != nil {
-		return errors.Join(err, gateway.Close(), s.Close())
+		return errors.Join(err, closeAll(s, gateway))
 	}
 	working, quit := context.WithCancel(context.WithoutCancel(ctx))
 	if !m.options.Still {
 		m.workers.Go(func() { body.Run(working) })
+	}
+	if !m.options.Still && gateway != nil {
 		m.workers.Go(func() { gateway.Run(working, max(m.options.Policy.Idle, time.Second)) })
 	}
 	m.store, m.gateway, m.server, m.quit = s, gateway, server, quit
@@ -139,7 +189,7 @@ func (m *Module) Stop(ctx context.Context) error {
 	quit()
 	err := server.Stop(ctx)
 	m.workers.Wait()
-	return errors.Join(err, gateway.Close(), s.Close())
+	return errors.Join(err, closeAll(s, gateway))
 }
 
 // StoreStats returns the figures of the module's own store, not of the gateway's; zero before Start.

@@ -58,14 +58,15 @@ func (t *Till) instruct(e *entry, op *operation, token string) Instruction {
 }
 
 // lookUp asks what became of an operation, by reference and then by key. It changes nothing anywhere.
-func (t *Till) lookUp(ctx context.Context, op *operation) (r Result, err error) {
-	queries := []Query{{Kind: op.Kind, Key: op.Key}}
+func (t *Till) lookUp(ctx context.Context, e *entry, op *operation) (r Result, err error) {
+	in := t.instruct(e, op, "")
+	queries := []Query{{Kind: op.Kind, Key: op.Key, Charge: in.Charge}}
 	if op.Reference != "" {
-		queries = []Query{{Kind: op.Kind, Reference: op.Reference}, queries[0]}
+		queries = []Query{{Kind: op.Kind, Reference: op.Reference, Key: op.Key, Charge: in.Charge}, queries[0]}
 	}
 	for _, q := range queries {
 		r, err = t.ask(ctx, "lookup", op, func(ctx context.Context) (Result, error) { return t.provider.Lookup(ctx, q) })
-		if err != nil || r.State != NotFound {
+		if err != nil || r.State != NotFound || r.Certain {
 			break
 		}
 	}

@@ -62,7 +62,7 @@ func (t *Till) auditPayment(ctx context.Context, e *entry, repair bool) (finding
 		if op.isCharge() && rank(op.Status) == rank(payments.OperationSucceeded) {
 			charges++
 		}
-		problem, err := t.disagreement(ctx, op)
+		problem, err := t.disagreement(ctx, e, op)
 		if err != nil {
 			return nil, err
 		}
@@ -77,13 +77,13 @@ func (t *Till) auditPayment(ctx context.Context, e *entry, repair bool) (finding
 }
 
 // disagreement says how the provider sees an operation that succeeded here, "" if as we do.
-func (t *Till) disagreement(ctx context.Context, op *operation) (string, error) {
+func (t *Till) disagreement(ctx context.Context, e *entry, op *operation) (string, error) {
 	if op.Status != payments.OperationSucceeded || op.Kind == payments.OperationMarkPaid {
 		return "", nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, t.policy.ProviderTimeout)
 	defer cancel()
-	r, err := t.lookUp(ctx, op)
+	r, err := t.lookUp(ctx, e, op)
 	switch {
 	case err != nil:
 		return "", err

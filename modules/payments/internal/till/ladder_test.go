@@ -67,7 +67,7 @@ func TestLadder(t *testing.T) {
 		}
 		f.provider.lookups = []Result{absent, paid}
 		p := f.charge(t, nil)
-		want := []Query{{Kind: payments.OperationCharge, Reference: "ch_1"}, {Kind: payments.OperationCharge, Key: f.provider.asked[0].Key}}
+		want := []Query{{Kind: payments.OperationCharge, Reference: "ch_1", Key: f.provider.asked[0].Key}, {Kind: payments.OperationCharge, Key: f.provider.asked[0].Key}}
 		if p.Status != payments.StatusSucceeded || !reflect.DeepEqual(f.provider.looked, want) {
 			t.Errorf("%+v, looked up %+v", p, f.provider.looked)
 		}

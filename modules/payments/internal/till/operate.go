@@ -33,7 +33,7 @@ func (t *Till) operate(caller context.Context, e *entry, id, token string, fresh
 // tells it from a new one. What can't be told apart any more is an operator's.
 func (t *Till) seek(ctx context.Context, e *entry, id string) (Result, error) {
 	op := e.operation(id)
-	r, err := t.lookUp(ctx, op)
+	r, err := t.lookUp(ctx, e, op)
 	if err != nil || r.Certain {
 		return r, err
 	}

@@ -11,7 +11,8 @@ import (
 // Provider moves money. An adapter of one payment service implements it; these are its obligations:
 //
 //   - An instruction's key moves money at most once, however often and by however many callers at once it is sent, and every
-//     answer to it agrees with the ones before. The key goes to the payment service as it is; an adapter never makes one of its own.
+//     answer to it agrees with the ones before. The key goes to the payment service as it is, or with a suffix where an instruction
+//     takes several requests; an adapter never makes one of its own.
 //   - It sends each instruction once and decides no retries. The till does, with the same key.
 //   - A definite state is given only when the payment service said so. A timeout, a broken connection, an answer that can't be
 //     read: all of these are Unknown, with the cause. NotSent is for what certainly never left: the connection was refused.
@@ -48,7 +49,8 @@ type Provider interface {
 	// ParseWebhook reads a message of the payment service. An error means that it is not one, or is too old to be believed.
 	ParseWebhook(header map[string]string, body []byte) (Event, error)
 
-	// List pages through what changed on the payment service's books since a time, oldest first; the first cursor is "".
+	// List pages through what is new on the payment service's books since a time; the first cursor is "". What follows a charge
+	// may be left out: it is looked up.
 	List(ctx context.Context, since time.Time, cursor string) (Listing, error)
 }
 
@@ -70,6 +72,7 @@ type Instruction struct {
 	Token     string // of a charge: the customer's instrument; never stored here
 	Reference string // the provider's, where it is known already
 	Charge    string // of what follows a charge: the provider's reference of that
+	Final     bool   // of a capture: nothing will be captured after it, the rest is free
 }
 
 // Query names an instruction by the provider's reference, or by key.
@@ -77,6 +80,7 @@ type Query struct {
 	Kind      string
 	Reference string // "": by key
 	Key       string
+	Charge    string // of what follows a charge: the provider's reference of that
 }
 
 // State is what is known of an instruction.
@@ -97,13 +101,15 @@ const (
 
 // Result is a provider's answer.
 type Result struct {
-	State     State            `json:"state"`
-	Reference string           `json:"reference"` // the provider's id
-	Amount    money.Money      `json:"amount"`    // that moved, as the provider says it; at least 1
-	Failure   payments.Failure `json:"failure"`   // why it was declined; the code is never empty
-	Action    payments.Action  `json:"action"`    // what the customer must do
-	Certain   bool             `json:"-"`         // of NotFound: what arrives is seen by look-ups at once, so it never arrived
-	Cause     error            `json:"-"`         // why nothing is known, for logs
+	State        State            `json:"state"`
+	Reference    string           `json:"reference"`              // the provider's id
+	Amount       money.Money      `json:"amount"`                 // that moved, as the provider says it; at least 1
+	Failure      payments.Failure `json:"failure"`                // why it was declined; the code is never empty
+	Action       payments.Action  `json:"action"`                 // what the customer must do
+	Until        time.Time        `json:"until,omitzero"`         // of an authorisation: when it ends; zero: the provider does not say
+	Multicapture bool             `json:"multicapture,omitempty"` // of an authorisation: it may be captured in parts
+	Certain      bool             `json:"-"`                      // of NotFound: what arrives is seen by look-ups at once, so it never arrived
+	Cause        error            `json:"-"`                      // why nothing is known, for logs
 }
 
 // definite reports whether a result is the last word on an instruction.
@@ -128,6 +134,16 @@ type Event struct {
 	ID   string `json:"id"` // the same for each repetition
 	Type string `json:"type"`
 	Fact
+	Dispute *Dispute `json:"dispute,omitempty"` // nil: it is about no dispute
+}
+
+// Dispute is what a provider tells of a customer who demands money back from his bank.
+type Dispute struct {
+	Reference string      `json:"reference"` // the provider's id
+	Charge    string      `json:"charge"`    // the provider's reference of the charge
+	Status    string      `json:"status"`    // payments.DisputeOpen, DisputeWon or DisputeLost
+	Amount    money.Money `json:"amount"`
+	Reason    string      `json:"reason"`
 }
 
 // Listing is a page of a provider's books.

@@ -160,7 +160,7 @@ func (c *comparison) ours(ctx context.Context) error {
 
 // our asks for one operation that was not in the list: the provider's clock may differ from ours.
 func (c *comparison) our(ctx context.Context, e *entry, op *operation) error {
-	problem, err := c.till.disagreement(ctx, op)
+	problem, err := c.till.disagreement(ctx, e, op)
 	if problem != "" {
 		c.mismatch(Fact{Kind: op.Kind, Key: op.Key, OrderID: e.OrderID, Result: Result{Reference: op.Reference}}, "%s: %s", op.Kind, problem)
 	}

@@ -45,7 +45,7 @@ func (t *Till) seal(ctx context.Context, e *entry, op *operation) (Result, error
 	in := t.instruct(e, op, "")
 	r, err := t.ask(ctx, "seal", op, func(ctx context.Context) (Result, error) { return t.provider.Seal(ctx, in) })
 	if err == nil && !r.definite() {
-		r, err = t.lookUp(ctx, op)
+		r, err = t.lookUp(ctx, e, op)
 	}
 	if err == nil && !r.definite() {
 		r = Result{Cause: fmt.Errorf("neither sealed nor over, but %q: %w", r.State, because(r.Cause))}
