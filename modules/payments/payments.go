@@ -37,6 +37,7 @@ var (
 	ErrWrongAmount      = fault.New(fault.Internal, "payments.wrong_amount", "the payment provider moved another amount than it was asked to")
 	ErrUnknownProvider  = fault.New(fault.NotFound, "payments.unknown_provider", "no such payment provider is configured")
 	ErrWebhookSignature = fault.New(fault.Malformed, "payments.webhook_signature", "the webhook is not signed by the payment provider, or was signed too long ago")
+	ErrCardNumber       = fault.New(fault.Invalid, "payments.card_number", "this looks like the number of a card; send a token of the payment provider instead")
 	ErrNoAction         = fault.New(fault.Conflict, "payments.no_action", "this payment waits for no action of its customer")
 )
 
@@ -50,9 +51,11 @@ type Service interface {
 	// Errors: ErrUnknownOutcome (repeat), ErrNotSent (repeat), ErrKeyExpired, ErrOtherRequest, ErrWrongAmount.
 	Charge(context.Context, ChargeRequest) (Payment, error)
 
-	// Capture takes what was authorised, once. A repeat returns what is known by now. A payment whose capture the provider declined
-	// (the authorisation expired, say) is still StatusAuthorised, with a Failure. Errors: ErrUnknownOutcome, ErrNotSent,
-	// ErrKeyExpired, ErrNotCharged, ErrNotAuthorised, ErrWrongAmount.
+	// Capture takes what was authorised, or a part of it, once for each CaptureID. A repeat returns what is known by now. All captures
+	// together never take more than was authorised. Where the payment is not Multicapture, the first is final, whatever its amount: what
+	// it leaves is free. A payment whose capture the provider declined (the authorisation expired, say) is what it was, with a
+	// Failure. Errors: ErrUnknownOutcome, ErrNotSent, ErrKeyExpired, ErrNotCharged, ErrNotAuthorised (nothing is left),
+	// ErrAmountTooLarge, ErrOtherRequest (the same CaptureID with another amount), ErrWrongAmount.
 	Capture(context.Context, CaptureRequest) (Payment, error)
 
 	// Seal sees to it that an order's charge can't succeed any more, and is for good: a Charge that arrives later is answered with
@@ -79,7 +82,8 @@ type Service interface {
 	Payments(context.Context, PaymentsRequest) (PaymentPage, error)
 
 	// Changes lists, oldest first, the payments that changed otherwise than by the answer to a call: by a webhook, by
-	// reconciliation, or because an answer came when nobody waited for it any more. A reader keeps the Sequence of the last one.
+	// reconciliation, or because an answer came when nobody waited for it any more; and those that a Reason asks to look at. A
+	// reader keeps the Sequence of the last one.
 	Changes(context.Context, ChangesRequest) (ChangePage, error)
 
 	// ReceiveWebhook takes a provider's message into a durable inbox, once however often it comes, and returns before anything is
@@ -89,6 +93,15 @@ type Service interface {
 	// Reconcile compares what the provider has on its books since a time with the operations here, settles what was still
 	// open, and reports what does not match.
 	Reconcile(context.Context, ReconcileRequest) (Reconciliation, error)
+
+	// Reconciliations lists the reports of the latest comparisons, newest first.
+	Reconciliations(context.Context, ReconciliationsRequest) (ReconciliationPage, error)
+
+	// Entries lists the ledger, oldest first; with an order, what its payment caused. Entries are never changed.
+	Entries(context.Context, EntriesRequest) (EntryPage, error)
+
+	// Accounts adds up the ledger. What all accounts hold of a currency is 0.
+	Accounts(context.Context, AccountsRequest) (AccountList, error)
 
 	// Audit checks a page of payments against their operations; see package audit.
 	Audit(context.Context, audit.Request) (audit.Page, error)
@@ -102,6 +115,10 @@ type TestGateway interface {
 	// Act does what the customer of an order's payment was asked to do, or fails to. The result arrives by webhook. Repeating it
 	// changes nothing. Errors: ErrNotCharged, ErrNoAction.
 	Act(context.Context, ActRequest) (Acted, error)
+
+	// Dispute lets an order's customer demand from his bank what was captured (DisputeOpen), or lets the bank decide. The news
+	// comes by webhook. Repeating it changes nothing. Errors: ErrNotCharged.
+	Dispute(context.Context, DisputeRequest) (Dispute, error)
 }
 
 // The ways to charge.
@@ -120,7 +137,10 @@ type ChargeRequest struct {
 
 // CaptureRequest names the order whose authorised amount is taken.
 type CaptureRequest struct {
-	OrderID string `json:"order_id"`
+	OrderID   string `json:"order_id"`
+	CaptureID string `json:"capture_id,omitempty"` // the key that makes a capture safe to repeat; "" is one too
+	Amount    int64  `json:"amount,omitempty"`     // minor units; 0: all that is left
+	Final     bool   `json:"final,omitempty"`      // nothing will be captured after this, the rest is free
 }
 
 // SealRequest names the order whose charge must not succeed any more, and the amount of that charge.
@@ -156,21 +176,24 @@ const (
 
 // Payment is what an order's customer was asked to pay, and what came of it.
 type Payment struct {
-	ID         string      `json:"id"`
-	OrderID    string      `json:"order_id"`
-	Status     string      `json:"status" enum:"pending,requires_action,authorised,succeeded,declined,cancelled,refunded"`
-	Amount     money.Money `json:"amount"`
-	Authorised money.Money `json:"authorised"`
-	Captured   money.Money `json:"captured"`
-	Refunded   money.Money `json:"refunded"`
-	Provider   string      `json:"provider"`
-	Reference  string      `json:"reference" doc:"The provider's id"`
-	Action     *Action     `json:"action" doc:"What the customer must do"`
-	Failure    *Failure    `json:"failure"`
-	Operations []Operation `json:"operations"`
-	Version    int64       `json:"version"`
-	CreatedAt  time.Time   `json:"created_at"`
-	UpdatedAt  time.Time   `json:"updated_at"`
+	ID              string      `json:"id"`
+	OrderID         string      `json:"order_id"`
+	Status          string      `json:"status" enum:"pending,requires_action,authorised,succeeded,declined,cancelled,refunded"`
+	Amount          money.Money `json:"amount"`
+	Authorised      money.Money `json:"authorised"`
+	Captured        money.Money `json:"captured"`
+	Refunded        money.Money `json:"refunded"`
+	Provider        string      `json:"provider"`
+	Reference       string      `json:"reference" doc:"The provider's id"`
+	Action          *Action     `json:"action" doc:"What the customer must do"`
+	Failure         *Failure    `json:"failure"`
+	Operations      []Operation `json:"operations"`
+	Disputes        []Dispute   `json:"disputes,omitempty"`
+	AuthorisedUntil *time.Time  `json:"authorised_until,omitempty" doc:"When the authorisation ends, if the provider says so"`
+	Multicapture    bool        `json:"multicapture,omitempty" doc:"It may be captured in parts"`
+	Version         int64       `json:"version"`
+	CreatedAt       time.Time   `json:"created_at"`
+	UpdatedAt       time.Time   `json:"updated_at"`
 }
 
 // Action is what a customer must do before a payment goes on, 3-D Secure for instance.
@@ -265,9 +288,16 @@ type ChangePage struct {
 type Change struct {
 	Sequence int64     `json:"sequence"`
 	OrderID  string    `json:"order_id"`
-	Status   string    `json:"status"` // of the payment, then
+	Status   string    `json:"status"`           // of the payment, then
+	Reason   string    `json:"reason,omitempty"` // "": the payment changed; else one of the reasons below
 	At       time.Time `json:"at"`
 }
+
+// Why a payment is worth a look although it may be what its last caller was told. The others are "dispute_" and its status.
+const (
+	ReasonAuthorisationExpiring = "authorisation_expiring"
+	ReasonAuthorisationExpired  = "authorisation_expired"
+)
 
 // WebhookRequest is a provider's message as it came.
 type WebhookRequest struct {
@@ -289,6 +319,8 @@ type ReconcileRequest struct {
 
 // Reconciliation is what a comparison of the books found.
 type Reconciliation struct {
+	ID         string     `json:"id"`
+	Since      time.Time  `json:"since"`
 	Compared   int64      `json:"compared"` // objects of the provider
 	Settled    int64      `json:"settled"`  // operations that were open here and are answered now
 	Mismatches []Mismatch `json:"mismatches"`
@@ -301,6 +333,91 @@ type Mismatch struct {
 	Reference string `json:"reference"` // the provider's id, if there is one
 	Key       string `json:"key"`
 	Problem   string `json:"problem"`
+}
+
+// ReconciliationsRequest asks for at most Limit reports, 20 at most, that are older than the one named.
+type ReconciliationsRequest struct {
+	Before string `json:"before"`
+	Limit  int    `json:"limit"`
+}
+
+// ReconciliationPage is a page of reports.
+type ReconciliationPage struct {
+	Reconciliations []Reconciliation `json:"reconciliations"`
+	More            bool             `json:"more"`
+}
+
+// The accounts of the ledger. What stands on the debit side of an account is positive in its balance.
+const (
+	AccountAuthorisations = "authorisations" // reserved on customers' cards, not taken yet; against AccountCommitments
+	AccountCommitments    = "commitments"
+	AccountProvider       = "provider" // what the provider took and did not give back: it owes us this, before its fees and pay-outs
+	AccountOutside        = "outside"  // received elsewhere, by an operator's word
+	AccountSales          = "sales"    // what orders were paid with
+	AccountRefunds        = "refunds"  // given back
+	AccountDisputed       = "disputed" // held by customers' banks
+	AccountLosses         = "losses"   // kept by them
+)
+
+// Entry is an amount that went from one account to another.
+type Entry struct {
+	Sequence  int64       `json:"sequence"`
+	PaymentID string      `json:"payment_id"`
+	OrderID   string      `json:"order_id"`
+	Cause     string      `json:"cause" doc:"The operation, or the provider's id of a dispute"`
+	Debit     string      `json:"debit" enum:"authorisations,commitments,provider,outside,sales,refunds,disputed,losses"`
+	Credit    string      `json:"credit" enum:"authorisations,commitments,provider,outside,sales,refunds,disputed,losses"`
+	Amount    money.Money `json:"amount"`
+	At        time.Time   `json:"at"`
+}
+
+// EntriesRequest asks for at most Limit entries after a sequence number; with an order, of that order.
+type EntriesRequest struct {
+	OrderID string `json:"order_id"`
+	After   int64  `json:"after"`
+	Limit   int    `json:"limit"`
+}
+
+// EntryPage is a page of the ledger.
+type EntryPage struct {
+	Entries []Entry `json:"entries"`
+	More    bool    `json:"more"`
+}
+
+// AccountsRequest asks for all accounts.
+type AccountsRequest struct{}
+
+// AccountList is every account in every currency that it was used in.
+type AccountList struct {
+	Accounts []Account `json:"accounts"`
+}
+
+// Account is what an account holds.
+type Account struct {
+	Name    string      `json:"name"`
+	Balance money.Money `json:"balance" doc:"Debits minus credits"`
+}
+
+// IsCardNumber reports whether a text that should be a token looks like the number of a card: 13 to 19 digits with a valid check
+// digit (ISO/IEC 7812, Luhn), spaces and dashes among them. Card data must not come here, nor be repeated in an answer.
+func IsCardNumber(text string) bool {
+	digits, sum := 0, 0
+	for i := len(text) - 1; i >= 0; i-- {
+		d := int(text[i] - '0')
+		switch {
+		case text[i] == ' ' || text[i] == '-':
+			continue
+		case text[i] < '0' || text[i] > '9':
+			return false
+		}
+		if digits%2 == 1 {
+			if d *= 2; d > 9 {
+				d -= 9
+			}
+		}
+		digits, sum = digits+1, sum+d
+	}
+	return digits >= 13 && digits <= 19 && sum%10 == 0
 }
 
 // ActRequest names the order whose customer acts.
@@ -320,6 +437,12 @@ type Acted struct {
 	OrderID   string `json:"order_id"`
 	Reference string `json:"reference"`
 	Status    string `json:"status" enum:"succeeded,authorised,declined"`
+}
+
+// DisputeRequest names the order whose payment is disputed, and what becomes of the dispute.
+type DisputeRequest struct {
+	OrderID string `json:"order_id"`
+	Status  string `json:"status"`
 }
 
 // LedgerRequest asks for at most Limit entries after an id; with an order, of that order.

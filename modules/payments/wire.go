@@ -22,9 +22,13 @@ var (
 	changes   = rpc.Define[ChangesRequest, ChangePage](Module, "changes")
 	receive   = rpc.Define[WebhookRequest, WebhookReceipt](Module, "receive_webhook")
 	reconcile = rpc.Define[ReconcileRequest, Reconciliation](Module, "reconcile")
+	reports   = rpc.Define[ReconciliationsRequest, ReconciliationPage](Module, "reconciliations")
+	entries   = rpc.Define[EntriesRequest, EntryPage](Module, "entries")
+	accounts  = rpc.Define[AccountsRequest, AccountList](Module, "accounts")
 	auditing  = rpc.Define[audit.Request, audit.Page](Module, "audit")
 	ledger    = rpc.Define[LedgerRequest, LedgerPage](Module, "test_gateway_ledger")
 	act       = rpc.Define[ActRequest, Acted](Module, "test_gateway_act")
+	dispute   = rpc.Define[DisputeRequest, Dispute](Module, "test_gateway_dispute")
 )
 
 // Serve answers calls from the channel layer with a body of this contract.
@@ -39,6 +43,9 @@ func Serve(s *rpc.Server, body Service) {
 	rpc.Handle(s, changes, body.Changes)
 	rpc.Handle(s, receive, body.ReceiveWebhook)
 	rpc.Handle(s, reconcile, body.Reconcile)
+	rpc.Handle(s, reports, body.Reconciliations)
+	rpc.Handle(s, entries, body.Entries)
+	rpc.Handle(s, accounts, body.Accounts)
 	rpc.Handle(s, auditing, body.Audit)
 }
 
@@ -46,6 +53,7 @@ func Serve(s *rpc.Server, body Service) {
 func ServeTestGateway(s *rpc.Server, body TestGateway) {
 	rpc.Handle(s, ledger, body.Ledger)
 	rpc.Handle(s, act, body.Act)
+	rpc.Handle(s, dispute, body.Dispute)
 }
 
 // Client is the contract spoken over a channel layer. It implements both Service and TestGateway; without a test gateway
@@ -110,6 +118,21 @@ func (c Client) Reconcile(ctx context.Context, r ReconcileRequest) (Reconciliati
 	return reconcile.Call(ctx, c.caller, r)
 }
 
+// Reconciliations implements Service.
+func (c Client) Reconciliations(ctx context.Context, r ReconciliationsRequest) (ReconciliationPage, error) {
+	return reports.Call(ctx, c.caller, r)
+}
+
+// Entries implements Service.
+func (c Client) Entries(ctx context.Context, r EntriesRequest) (EntryPage, error) {
+	return entries.Call(ctx, c.caller, r)
+}
+
+// Accounts implements Service.
+func (c Client) Accounts(ctx context.Context, r AccountsRequest) (AccountList, error) {
+	return accounts.Call(ctx, c.caller, r)
+}
+
 // Audit implements Service.
 func (c Client) Audit(ctx context.Context, r audit.Request) (audit.Page, error) {
 	return auditing.Call(ctx, c.caller, r)
@@ -123,4 +146,9 @@ func (c Client) Ledger(ctx context.Context, r LedgerRequest) (LedgerPage, error)
 // Act implements TestGateway.
 func (c Client) Act(ctx context.Context, r ActRequest) (Acted, error) {
 	return act.Call(ctx, c.caller, r)
+}
+
+// Dispute implements TestGateway.
+func (c Client) Dispute(ctx context.Context, r DisputeRequest) (Dispute, error) {
+	return dispute.Call(ctx, c.caller, r)
 }

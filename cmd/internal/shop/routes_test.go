@@ -114,7 +114,11 @@ func TestRoutes(t *testing.T) {
 		{http.MethodDelete, "/v1/webhook-endpoints/" + endpoint.ID, nil, 204, auth.WebhooksManage},
 		{http.MethodPost, "/v1/payment-webhooks/test-gateway", map[string]any{}, 400, ""},
 		{http.MethodPost, "/v1/payment-webhooks/nobody", map[string]any{}, 404, ""},
-		{http.MethodPost, "/v1/payments/reconcile", map[string]any{}, 200, auth.PaymentsManage},
+		{http.MethodPost, "/v1/payments/reconciliations", map[string]any{}, 200, auth.PaymentsManage},
+		{http.MethodGet, "/v1/payments/reconciliations", nil, 200, auth.PaymentsRead},
+		{http.MethodGet, "/v1/payments/ledger?order=" + paid.ID, nil, 200, auth.PaymentsRead},
+		{http.MethodGet, "/v1/payments/accounts", nil, 200, auth.PaymentsRead},
+		{http.MethodPost, "/v1/test-gateway/disputes", map[string]any{"order": "ord_none", "status": "open"}, 409, auth.Ops},
 		{http.MethodPost, "/v1/test-gateway/actions", map[string]any{"order": paid.ID, "outcome": "confirm"}, 409, auth.Ops},
 		{http.MethodGet, "/v1/test-gateway/ledger", nil, 200, auth.Ops},
 	} {

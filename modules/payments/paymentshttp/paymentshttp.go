@@ -6,6 +6,7 @@ package paymentshttp
 import (
 	"context"
 	"net/http"
+	"strconv"
 	"time"
 
 	"cutpoint/modules/payments"
@@ -46,6 +47,22 @@ type webhookOutput struct {
 	Body payments.WebhookReceipt
 }
 
+type reportsInput struct {
+	web.PageQuery
+}
+
+type reportsOutput struct {
+	Body web.Page[payments.Reconciliation]
+}
+
+type entriesOutput struct {
+	Body web.Page[payments.Entry]
+}
+
+type accountsOutput struct {
+	Body payments.AccountList
+}
+
 // ReconcileInput says how far back the books are compared.
 type ReconcileInput struct {
 	Since time.Time `json:"since,omitempty" doc:"A day ago, if left out; a time that is long past takes long" example:"2026-11-24T00:00:00Z"`
@@ -70,12 +87,30 @@ func Register(a *web.API, s payments.Service) {
 		Scopes:  []string{auth.PaymentsRead},
 	}, f.payments)
 	web.Handle(a, web.Route{
-		Method: http.MethodPost, Path: "/v1/payments/reconcile", ID: "reconcile-payments", Tag: tag,
+		Method: http.MethodPost, Path: "/v1/payments/reconciliations", ID: "reconcile-payments", Tag: tag,
 		Summary: "Compare the payment provider's books with ours",
 		Description: "Settles operations that had no answer yet, and reports what only one side knows or both know differently, at most 1,000. " +
 			"The same runs by itself every few minutes.",
 		Scopes: []string{auth.PaymentsManage}, Example: ReconcileInput{Since: time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC)},
 	}, f.reconcile)
+	web.Handle(a, web.Route{
+		Method: http.MethodGet, Path: "/v1/payments/reconciliations", ID: "list-reconciliations", Tag: tag,
+		Summary:     "List the reports of the latest comparisons, newest first",
+		Description: "At most 20 a page; the latest 100 are kept.",
+		Scopes:      []string{auth.PaymentsRead},
+	}, f.reports)
+	web.Handle(a, web.Route{
+		Method: http.MethodGet, Path: "/v1/payments/ledger", ID: "list-payment-entries", Tag: tag,
+		Summary:     "List the ledger, oldest first",
+		Description: "Each entry takes an amount from one account (credit) and gives it to another (debit). Entries are never changed.",
+		Scopes:      []string{auth.PaymentsRead},
+	}, f.entries)
+	web.Handle(a, web.Route{
+		Method: http.MethodGet, Path: "/v1/payments/accounts", ID: "list-payment-accounts", Tag: tag,
+		Summary:     "Read what each account of the ledger holds",
+		Description: "All accounts of a currency add up to 0. Adds up the whole ledger.",
+		Scopes:      []string{auth.PaymentsRead},
+	}, f.accounts)
 	web.Handle(a, web.Route{
 		Method: http.MethodPost, Path: "/v1/payment-webhooks/{provider}", ID: "receive-payment-webhook", Tag: tag, BodyLimit: maxWebhook,
 		Summary: "Take a webhook of a payment provider",
@@ -121,6 +156,46 @@ func (f face) reconcile(ctx context.Context, in *struct{ Body ReconcileInput }) 
 		return nil, err
 	}
 	return &reconcileOutput{Body: found}, nil
+}
+
+func (f face) reports(ctx context.Context, in *reportsInput) (*reportsOutput, error) {
+	before, err := in.After("reconciliations", "")
+	if err != nil {
+		return nil, err
+	}
+	page, err := f.service.Reconciliations(ctx, payments.ReconciliationsRequest{Before: before, Limit: in.Limit})
+	if err != nil {
+		return nil, err
+	}
+	id := func(r payments.Reconciliation) string { return r.ID }
+	return &reportsOutput{Body: web.NewPage(page.Reconciliations, page.More, id, "reconciliations", "")}, nil
+}
+
+func (f face) entries(ctx context.Context, in *listInput) (*entriesOutput, error) {
+	after, err := in.After("payment-entries", in.Order)
+	if err != nil {
+		return nil, err
+	}
+	r := payments.EntriesRequest{OrderID: in.Order, Limit: in.Limit}
+	if after != "" {
+		if r.After, err = strconv.ParseInt(after, 10, 64); err != nil {
+			return nil, web.ErrCursor
+		}
+	}
+	page, err := f.service.Entries(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	sequence := func(e payments.Entry) string { return strconv.FormatInt(e.Sequence, 10) }
+	return &entriesOutput{Body: web.NewPage(page.Entries, page.More, sequence, "payment-entries", in.Order)}, nil
+}
+
+func (f face) accounts(ctx context.Context, _ *struct{}) (*accountsOutput, error) {
+	list, err := f.service.Accounts(ctx, payments.AccountsRequest{})
+	if err != nil {
+		return nil, err
+	}
+	return &accountsOutput{Body: list}, nil
 }
 
 func (f face) webhook(ctx context.Context, in *struct {

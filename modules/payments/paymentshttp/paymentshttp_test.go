@@ -54,6 +54,23 @@ func (books) Ledger(_ context.Context, r payments.LedgerRequest) (payments.Ledge
 	return payments.LedgerPage{Entries: []payments.LedgerEntry{e}, More: r.After == ""}, nil
 }
 
+func (books) Dispute(_ context.Context, r payments.DisputeRequest) (payments.Dispute, error) {
+	return payments.Dispute{Reference: "dp_1", Status: r.Status, Reason: "fraudulent"}, nil
+}
+
+func (books) Reconciliations(_ context.Context, r payments.ReconciliationsRequest) (payments.ReconciliationPage, error) {
+	return payments.ReconciliationPage{Reconciliations: []payments.Reconciliation{{ID: "rec_after_" + r.Before}}, More: r.Before == ""}, nil
+}
+
+func (books) Entries(_ context.Context, r payments.EntriesRequest) (payments.EntryPage, error) {
+	e := payments.Entry{Sequence: r.After + 1, OrderID: r.OrderID, Debit: payments.AccountProvider, Credit: payments.AccountSales, Amount: money.Of(2580, "EUR")}
+	return payments.EntryPage{Entries: []payments.Entry{e}, More: r.After == 0}, nil
+}
+
+func (books) Accounts(context.Context, payments.AccountsRequest) (payments.AccountList, error) {
+	return payments.AccountList{Accounts: []payments.Account{{Name: payments.AccountSales, Balance: money.Of(-2580, "EUR")}}}, nil
+}
+
 func (books) Reconcile(_ context.Context, r payments.ReconcileRequest) (payments.Reconciliation, error) {
 	return payments.Reconciliation{Compared: 1, Mismatches: []payments.Mismatch{{Problem: "since " + r.Since.Format(time.RFC3339)}}}, nil
 }
@@ -121,12 +138,14 @@ func TestCommands(t *testing.T) {
 		{"a forged webhook", "", "/v1/payment-webhooks/test-gateway", "{}", nil, 400, "payments.webhook_signature"},
 		{"a webhook of nobody", "", "/v1/payment-webhooks/other", "{}", signed, 404, "payments.unknown_provider"},
 		{"a webhook that is too large", "", "/v1/payment-webhooks/test-gateway", strings.Repeat("x", 256<<10+1), signed, 413, "body_too_large"},
-		{"reconciliation since the module's choice", auth.PaymentsManage, "/v1/payments/reconcile", "{}", nil, 200, "since 0001-01-01T00:00:00Z"},
-		{"reconciliation since a time", auth.PaymentsManage, "/v1/payments/reconcile", `{"since":"2026-01-02T03:04:05Z"}`, nil, 200, "since 2026-01-02T03:04:05Z"},
-		{"reconciliation needs its scope", auth.PaymentsRead, "/v1/payments/reconcile", "{}", nil, 403, "payments:manage"},
+		{"reconciliation since the module's choice", auth.PaymentsManage, "/v1/payments/reconciliations", "{}", nil, 200, "since 0001-01-01T00:00:00Z"},
+		{"reconciliation since a time", auth.PaymentsManage, "/v1/payments/reconciliations", `{"since":"2026-01-02T03:04:05Z"}`, nil, 200, "since 2026-01-02T03:04:05Z"},
+		{"reconciliation needs its scope", auth.PaymentsRead, "/v1/payments/reconciliations", "{}", nil, 403, "payments:manage"},
 		{"an act", auth.Ops, "/v1/test-gateway/actions", `{"order":"ord_1","outcome":"confirm"}`, nil, 200, `"status":"succeeded"`},
 		{"an act on what was not charged", auth.Ops, "/v1/test-gateway/actions", `{"order":"ord_2","outcome":"fail"}`, nil, 409, "payments.not_charged"},
 		{"an act that nobody knows", auth.Ops, "/v1/test-gateway/actions", `{"order":"ord_1","outcome":"maybe"}`, nil, 422, "/outcome"},
+		{"a dispute", auth.Ops, "/v1/test-gateway/disputes", `{"order":"ord_1","status":"open"}`, nil, 200, `"status":"open"`},
+		{"a dispute needs its scope", auth.PaymentsManage, "/v1/test-gateway/disputes", `{"order":"ord_1","status":"open"}`, nil, 403, "ops"},
 		{"an act needs its scope", auth.PaymentsManage, "/v1/test-gateway/actions", `{"order":"ord_1","outcome":"confirm"}`, nil, 403, "ops"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -162,6 +181,10 @@ func TestRoutes(t *testing.T) {
 		{"a foreign cursor", auth.PaymentsRead, "/v1/payments?cursor=abc", nil, 400, "cursor_invalid"},
 		{"payments need their scope", auth.Ops, "/v1/payments", nil, 403, "payments:read"},
 		{"a payment needs its scope", auth.Ops, "/v1/payments/pay_2", nil, 403, "payments:read"},
+		{"the entries of an order", auth.PaymentsRead, "/v1/payments/ledger?order=ord_1", nil, 200, `"order_id":"ord_1"`},
+		{"the entries need their scope", auth.Ops, "/v1/payments/ledger", nil, 403, "payments:read"},
+		{"the accounts", auth.PaymentsRead, "/v1/payments/accounts", nil, 200, `{"name":"sales","balance":{"amount":-2580,"currency":"EUR"}}`},
+		{"the reports", auth.PaymentsRead, "/v1/payments/reconciliations", nil, 200, `"id":"rec_after_"`},
 		{"the ledger of an order", auth.Ops, "/v1/test-gateway/ledger?order=ord_1", nil, 200,
 			`"operation":"charge","order_id":"ord_1","amount":2580,"currency":"EUR","key":"op_1","reference":"ch_1","at":"1970-01-01T00:00:00Z"`},
 		{"the ledger needs its scope", auth.PaymentsRead, "/v1/test-gateway/ledger", nil, 403, "ops"},

@@ -40,6 +40,22 @@ func RegisterTestGateway(a *web.API, g payments.TestGateway) {
 			"Repeating it changes nothing.",
 		Scopes: []string{auth.Ops}, Example: ActionInput{Order: "ord_06arlpbqe1ss30hf79mn3c5kvo", Outcome: payments.ActConfirm},
 	}, b.act)
+	web.Handle(a, web.Route{
+		Method: http.MethodPost, Path: "/v1/test-gateway/disputes", ID: "dispute-at-test-gateway", Tag: tag,
+		Summary:     "Let a customer dispute a payment, or decide the dispute",
+		Description: "Payments hears of it by webhook. Repeating it changes nothing.",
+		Scopes:      []string{auth.Ops}, Example: DisputeInput{Order: "ord_06arlpbqe1ss30hf79mn3c5kvo", Status: payments.DisputeOpen},
+	}, b.dispute)
+}
+
+// DisputeInput says what becomes of a dispute.
+type DisputeInput struct {
+	Order  string `json:"order" minLength:"1" maxLength:"64" example:"ord_06arlpbqe1ss30hf79mn3c5kvo"`
+	Status string `json:"status" enum:"open,won,lost"`
+}
+
+type disputeOutput struct {
+	Body payments.Dispute
 }
 
 type bank struct{ gateway payments.TestGateway }
@@ -63,4 +79,12 @@ func (b bank) act(ctx context.Context, in *struct{ Body ActionInput }) (*actionO
 		return nil, err
 	}
 	return &actionOutput{Body: acted}, nil
+}
+
+func (b bank) dispute(ctx context.Context, in *struct{ Body DisputeInput }) (*disputeOutput, error) {
+	d, err := b.gateway.Dispute(ctx, payments.DisputeRequest{OrderID: in.Body.Order, Status: in.Body.Status})
+	if err != nil {
+		return nil, err
+	}
+	return &disputeOutput{Body: d}, nil
 }

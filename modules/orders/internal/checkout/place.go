@@ -163,6 +163,9 @@ func check(d orders.Draft) error {
 	if d.Payment.Token == "" {
 		f = f.At("/payment/token", f.Code, "a payment token is required")
 	}
+	if payments.IsCardNumber(d.Payment.Token) {
+		f = f.At("/payment/token", payments.ErrCardNumber.Code, payments.ErrCardNumber.Message)
+	}
 	switch d.Payment.Capture {
 	case "", payments.CaptureAutomatic, payments.CaptureManual:
 	default:

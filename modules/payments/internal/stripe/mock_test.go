@@ -48,7 +48,9 @@ func mock(t *testing.T) string {
 	return ""
 }
 
-func misunderstood(r till.Result) bool { return strings.Contains(r.Failure.Message, "did not understand") }
+func misunderstood(r till.Result) bool {
+	return strings.Contains(r.Failure.Message, "did not understand")
+}
 
 // TestStripeMock makes each request of the adapter once, so that a parameter that Stripe does not know, or no longer does, is seen.
 // What it answers with is an example, whose state says nothing.

@@ -29,6 +29,7 @@ type request struct {
 	moved            money.Money
 	failure          payments.Failure
 	actionURL        string
+	final            bool      // of a capture: what it leaves is free
 	settleAt         time.Time // of a pending one; zero: not by itself
 	at, changed      time.Time
 }
@@ -61,24 +62,28 @@ func (r *request) decline(why payments.Failure) {
 }
 
 // result is the answer to a request as it is by now.
-func (r *request) result() till.Result {
+func (g *Gateway) result(r *request) till.Result {
 	result := till.Result{State: r.state, Reference: r.reference, Amount: r.moved, Failure: r.failure}
-	if r.state == till.RequiresAction {
+	switch r.state {
+	case till.RequiresAction:
 		result.Action = payments.Action{Type: "redirect", URL: r.actionURL}
+	case till.Authorised:
+		t := g.token(r.token)
+		result.Until, result.Multicapture = r.at.Add(t.holds()), !t.once
 	}
 	return result
 }
 
-func (r *request) fact() till.Fact {
-	return till.Fact{Kind: r.kind, Key: r.key, OrderID: r.orderID, Result: r.result()}
+func (g *Gateway) fact(r *request) till.Fact {
+	return till.Fact{Kind: r.kind, Key: r.key, OrderID: r.orderID, Result: g.result(r)}
 }
 
 func (r *request) insert(tx *gorm.DB) error {
 	_, err := store.Exec(tx, `INSERT INTO requests (key, fingerprint, kind, order_id, token, charge, asked, state, reference, amount, currency, code, message,
-			action_url, settle_at, at, changed_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			action_url, settle_at, at, changed_at, final)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		r.key, r.fingerprint, r.kind, r.orderID, r.token, r.charge, r.asked.Amount, r.state, r.reference, r.moved.Amount, r.asked.Currency,
-		r.failure.Code, r.failure.Message, r.actionURL, store.Micros(r.settleAt), store.Micros(r.at), store.Micros(r.changed))
+		r.failure.Code, r.failure.Message, r.actionURL, store.Micros(r.settleAt), store.Micros(r.at), store.Micros(r.changed), r.final)
 	return err
 }
 
@@ -140,12 +145,17 @@ func findRequests(db *gorm.DB, where string, args ...any) (found []*request, err
 // position is what the ledger says of a charge.
 type position struct {
 	authorised, captured, voided, refunded int64
-	currency                               string // "": there is no such charge
+	currency                               string    // "": there is no such charge
+	final                                  bool      // nothing more will be captured
+	at                                     time.Time // of the charge
 }
 
 // positionOf adds up what moved of a charge, and returns its token.
 func positionOf(tx *gorm.DB, charge string) (p position, token string, err error) {
-	err = tx.Raw("SELECT token FROM requests WHERE reference = ?", charge).Row().Scan(&token)
+	var at int64
+	err = tx.Raw(`SELECT token, at, EXISTS (SELECT 1 FROM requests c WHERE c.charge = r.reference AND c.kind = 'capture' AND c.state = 'succeeded' AND c.final)
+		FROM requests r WHERE reference = ?`, charge).Row().Scan(&token, &at, &p.final)
+	p.at = store.Time(at)
 	if errors.Is(err, sql.ErrNoRows) {
 		return p, "", nil
 	}
@@ -177,6 +187,9 @@ func positionOf(tx *gorm.DB, charge string) (p position, token string, err error
 	}
 	return p, token, rows.Err()
 }
+
+// ended reports whether what was authorised can't be captured any more.
+func (p position) ended(t token, now time.Time) bool { return !now.Before(p.at.Add(t.holds())) }
 
 // strike counts a fault against a key, and reports whether it struck: it does so the first n times.
 func (g *Gateway) strike(ctx context.Context, key, what string, n int) (struck bool, err error) {

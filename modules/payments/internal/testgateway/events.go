@@ -27,14 +27,15 @@ const (
 
 // payload is the body of a webhook.
 type payload struct {
-	Type      string    `json:"type"` // "charge.succeeded"
-	Timestamp time.Time `json:"timestamp"`
-	Data      till.Fact `json:"data"`
+	Type      string        `json:"type"` // "charge.succeeded"
+	Timestamp time.Time     `json:"timestamp"`
+	Data      till.Fact     `json:"data"`
+	Dispute   *till.Dispute `json:"dispute,omitempty"`
 }
 
 // announce leaves a webhook about a request as it is now.
 func (g *Gateway) announce(tx *gorm.DB, r *request, copies int, deliverAt time.Time) error {
-	body, err := json.Marshal(payload{r.kind + "." + string(r.state), r.changed.UTC(), r.fact()})
+	body, err := json.Marshal(payload{Type: r.kind + "." + string(r.state), Timestamp: r.changed.UTC(), Data: g.fact(r)})
 	if err != nil {
 		return err
 	}
@@ -182,5 +183,5 @@ func (g *Gateway) ParseWebhook(header map[string]string, body []byte) (till.Even
 	if err := json.Unmarshal(body, &p); err != nil {
 		return till.Event{}, err
 	}
-	return till.Event{ID: header[webhook.HeaderID], Type: p.Type, Fact: p.Data}, nil
+	return till.Event{ID: header[webhook.HeaderID], Type: p.Type, Fact: p.Data, Dispute: p.Dispute}, nil
 }

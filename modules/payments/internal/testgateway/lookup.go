@@ -35,7 +35,7 @@ func (g *Gateway) Lookup(ctx context.Context, q till.Query) (till.Result, error)
 			return till.Result{Cause: errors.New("503 Service Unavailable")}, nil
 		}
 	}
-	return r.result(), nil
+	return g.result(r), nil
 }
 
 // Seal implements till.Provider. A key that never arrived is sealed as well: when it comes, it is answered with Cancelled.
@@ -61,7 +61,7 @@ func (g *Gateway) Seal(ctx context.Context, in till.Instruction) (till.Result, e
 	if err != nil {
 		return till.Result{Cause: fmt.Errorf("%s: %w", Name, err)}, nil
 	}
-	return r.result(), nil
+	return g.result(r), nil
 }
 
 // List implements till.Provider. A cursor is the time and the key after which the next page begins.
@@ -81,7 +81,7 @@ func (g *Gateway) List(ctx context.Context, since time.Time, cursor string) (til
 	}
 	var page till.Listing
 	for _, r := range found {
-		page.Facts = append(page.Facts, r.fact())
+		page.Facts = append(page.Facts, g.fact(r))
 	}
 	if len(found) == listed {
 		last := found[listed-1]

@@ -128,14 +128,18 @@ func (g *Gateway) charge(ctx context.Context, kind string, in till.Instruction) 
 			g.deliverNow(ctx, in.Key)
 		}
 	}
-	return t.line.answer(ctx, r, fresh, err)
+	return g.answer(ctx, t.line, r, fresh, err)
 }
 
-// Capture implements till.Provider. It takes what was authorised, once, and never more.
+// Capture implements till.Provider. It takes what was authorised, in parts if the token allows it, and never more.
 func (g *Gateway) Capture(ctx context.Context, in till.Instruction) (till.Result, error) {
-	return g.later(ctx, payments.OperationCapture, in, func(p position, _ token) payments.Failure {
+	return g.later(ctx, payments.OperationCapture, in, func(p position, t token) payments.Failure {
 		switch left := p.authorised - p.voided - p.captured; {
-		case p.captured > 0, left <= 0:
+		case p.ended(t, g.now()):
+			return payments.Failure{Code: "authorisation_expired", Message: "The authorisation has expired."}
+		case !in.Final && t.once:
+			return payments.Failure{Code: "multicapture_not_supported", Message: "The card can be captured once only."}
+		case p.final, left <= 0:
 			return payments.Failure{Code: "nothing_to_capture", Message: "The authorisation was captured or voided before."}
 		case p.currency != in.Amount.Currency, left < in.Amount.Amount:
 			return payments.Failure{Code: "amount_too_large", Message: "This is more than was authorised."}
@@ -188,7 +192,7 @@ func (g *Gateway) later(ctx context.Context, kind string, in till.Instruction, r
 	case payments.OperationRefund:
 		line = t.refund
 	}
-	return line.answer(ctx, r, fresh, err)
+	return g.answer(ctx, line, r, fresh, err)
 }
 
 // prefixes are those of the references of what follows a charge.
@@ -214,7 +218,7 @@ func (g *Gateway) once(ctx context.Context, kind string, in till.Instruction, de
 		}
 		fresh = true
 		r = &request{
-			key: in.Key, fingerprint: asked, kind: kind, orderID: in.OrderID, token: in.Token, charge: in.Charge, asked: in.Amount,
+			key: in.Key, fingerprint: asked, kind: kind, final: in.Final, orderID: in.OrderID, token: in.Token, charge: in.Charge, asked: in.Amount,
 			at: g.now(), changed: g.now(),
 		}
 		if err = decide(tx, r); err != nil {
@@ -229,7 +233,7 @@ func (g *Gateway) once(ctx context.Context, kind string, in till.Instruction, de
 }
 
 // answer sends an answer down the line. A store that fails is a provider that can't be reached: nothing is known.
-func (l line) answer(ctx context.Context, r *request, fresh bool, err error) (till.Result, error) {
+func (g *Gateway) answer(ctx context.Context, l line, r *request, fresh bool, err error) (till.Result, error) {
 	switch {
 	case errors.Is(err, errOtherParameters):
 		return till.Result{}, err
@@ -242,7 +246,7 @@ func (l line) answer(ctx context.Context, r *request, fresh bool, err error) (ti
 	case fresh && l == breaks:
 		return till.Result{Cause: errors.New("connection reset by peer")}, nil
 	}
-	return r.result(), nil
+	return g.result(r), nil
 }
 
 // hang keeps the caller waiting for as long as it waits.
@@ -257,7 +261,8 @@ func fingerprint(kind string, in till.Instruction) string {
 		Kind, Key, OrderID string
 		Amount             any
 		Token, Charge      string
-	}{kind, in.Key, in.OrderID, in.Amount, in.Token, in.Charge}) // strings and a number always encode
+		Partial            bool `json:",omitempty"`
+	}{kind, in.Key, in.OrderID, in.Amount, in.Token, in.Charge, kind == payments.OperationCapture && !in.Final}) // strings and a number always encode
 	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:])
 }

@@ -19,6 +19,8 @@ type token struct {
 	decline  payments.Failure
 	action   bool     // the customer must act
 	async    string   // pending, and after n seconds, or at once: asyncSucceeds or asyncFails
+	once     bool     // an authorisation can be captured once only
+	expires  bool     // it ends after n seconds, not after a week
 	surplus  int64    // moved beyond what was asked for
 	line     line     // to whoever charges or authorises
 	deaf     bool     // the first n look-ups fail
@@ -88,6 +90,8 @@ func tokens() []token {
 		{name: "pm_sim_refundFail", noRefund: payments.Failure{Code: "refund_failed", Message: "The bank of the card does not take the money back."}},
 		{name: "pm_sim_captureUnknown", capture: breaks},
 		{name: "pm_sim_wrongAmount", surplus: 1},
+		{name: "pm_sim_captureOnce", once: true},
+		{name: "pm_sim_authorisedFor", numbered: true, expires: true},
 	}
 }
 
@@ -115,3 +119,11 @@ func (g *Gateway) token(name string) token {
 
 // delay is when a pending charge settles.
 func (t token) delay() time.Duration { return time.Duration(t.n) * time.Second }
+
+// holds is how long an authorisation can be captured.
+func (t token) holds() time.Duration {
+	if t.expires {
+		return t.delay()
+	}
+	return maxNumber * time.Second
+}

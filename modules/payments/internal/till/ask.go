@@ -50,7 +50,7 @@ func (t *Till) carryOut(ctx context.Context, in Instruction) (Result, error) {
 }
 
 func (t *Till) instruct(e *entry, op *operation, token string) Instruction {
-	in := Instruction{Kind: op.Kind, Key: op.Key, OrderID: e.OrderID, Amount: op.Amount, Token: token, Reference: op.Reference}
+	in := Instruction{Kind: op.Kind, Key: op.Key, OrderID: e.OrderID, Amount: op.Amount, Token: token, Reference: op.Reference, Final: op.final}
 	if !op.isCharge() {
 		in.Charge = e.charge().Reference
 	}

@@ -56,6 +56,13 @@ func (t *Till) auditPayment(ctx context.Context, e *entry, repair bool) (finding
 	if f := e.figures(e.decided()); f.refunded > f.captured {
 		found(audit.RefundsWithinCaptured, "%d was given back and %d captured", f.refunded, f.captured)
 	}
+	problem, err := t.misposted(ctx, e)
+	if err != nil {
+		return nil, err
+	}
+	if problem != "" {
+		found(audit.RefundsWithinCaptured, "%s", problem)
+	}
 	charges := 0
 	for i := range e.ops {
 		op := &e.ops[i]
@@ -117,7 +124,7 @@ func (t *Till) repair(ctx context.Context, e *entry) (repaired bool, err error) 
 		if repaired, err = updatePayment(tx, e); err != nil {
 			return err
 		}
-		return insertChange(tx, e)
+		return insertChange(tx, e, "")
 	})
 	return repaired, err
 }

@@ -131,7 +131,7 @@ func TestAudit(t *testing.T) {
 		f.exec(t, `INSERT INTO operations (id, payment_id, kind, refund_id, status, amount, currency, key, moved_amount, moved_currency, attempts, started_at, ended_at)
 			SELECT 'op_3', payment_id, 'refund', 'ref_9', status, amount + 1, currency, 'op_3', amount + 1, currency, 1, started_at, ended_at FROM operations`)
 		f.provider.lookups = nil
-		f.audit(t, true, audit.RefundsWithinCaptured, audit.RefundsWithinCaptured, audit.ProviderAgrees)
+		f.audit(t, true, audit.RefundsWithinCaptured, audit.RefundsWithinCaptured, audit.RefundsWithinCaptured, audit.ProviderAgrees)
 		f.exec(t, "DELETE FROM operations WHERE id = 'op_3'")
 		f.audit(t, true, audit.RefundsWithinCaptured)
 	})

@@ -12,7 +12,7 @@ import (
 // Changes implements payments.Service.
 func (t *Till) Changes(ctx context.Context, r payments.ChangesRequest) (payments.ChangePage, error) {
 	limit := pageOf(r.Limit)
-	rows, err := t.store.Read(ctx).Raw("SELECT sequence, order_id, status, at FROM changes WHERE sequence > ? ORDER BY sequence LIMIT ?",
+	rows, err := t.store.Read(ctx).Raw("SELECT sequence, order_id, status, reason, at FROM changes WHERE sequence > ? ORDER BY sequence LIMIT ?",
 		r.After, limit+1).Rows()
 	if err != nil {
 		return payments.ChangePage{}, err
@@ -22,7 +22,7 @@ func (t *Till) Changes(ctx context.Context, r payments.ChangesRequest) (payments
 	for rows.Next() {
 		var c payments.Change
 		var at int64
-		if err := rows.Scan(&c.Sequence, &c.OrderID, &c.Status, &at); err != nil {
+		if err := rows.Scan(&c.Sequence, &c.OrderID, &c.Status, &c.Reason, &at); err != nil {
 			return payments.ChangePage{}, err
 		}
 		c.At = store.Time(at)
@@ -34,7 +34,7 @@ func (t *Till) Changes(ctx context.Context, r payments.ChangesRequest) (payments
 	return page, rows.Err()
 }
 
-// insertChange tells whoever reads Changes that a payment is not what its last caller was told.
-func insertChange(tx *gorm.DB, e *entry) error {
-	return tx.Exec("INSERT INTO changes (order_id, status, at) VALUES (?, ?, ?)", e.OrderID, e.Status, store.Micros(e.UpdatedAt)).Error
+// insertChange tells whoever reads Changes that a payment is not what its last caller was told, or why else it is worth a look.
+func insertChange(tx *gorm.DB, e *entry, reason string) error {
+	return tx.Exec("INSERT INTO changes (order_id, status, reason, at) VALUES (?, ?, ?, ?)", e.OrderID, e.Status, reason, store.Micros(e.UpdatedAt)).Error
 }

@@ -41,10 +41,25 @@ func checkCharge(r payments.ChargeRequest) error {
 		return err
 	}
 	switch {
+	case payments.IsCardNumber(r.Token):
+		return payments.ErrCardNumber
 	case r.Token == "" || len(r.Token) > maxToken:
 		return fault.ErrInvalid.At("/token", "invalid", "a token has 1 to 255 bytes")
 	case r.Capture != "" && r.Capture != payments.CaptureAutomatic && r.Capture != payments.CaptureManual:
 		return fault.ErrInvalid.At("/capture", "invalid", "automatic or manual")
+	}
+	return nil
+}
+
+func checkCapture(r payments.CaptureRequest) error {
+	if err := checkOrder(r.OrderID); err != nil {
+		return err
+	}
+	switch {
+	case len(r.CaptureID) > maxID:
+		return fault.ErrInvalid.At("/capture_id", "invalid", "a capture id has at most 64 bytes")
+	case r.Amount < 0:
+		return fault.ErrInvalid.At("/amount", "invalid", "an amount is at least 1 minor unit, or 0 for all that is left")
 	}
 	return nil
 }

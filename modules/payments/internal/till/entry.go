@@ -18,14 +18,16 @@ const (
 type entry struct {
 	payments.Payment
 	tokenDigest string
+	disputes    int         // of Payment.Disputes
 	ops         []operation // oldest first
 }
 
 // operation is a request to the provider as it is stored.
 type operation struct {
 	payments.Operation
-	refundID  string
-	requested int64 // of a refund, as the caller said it
+	callerID  string // of a capture or refund
+	requested int64  // of these, as the caller said it; 0: all that is left
+	final     bool   // of a capture: what it leaves is free
 	reason    string
 	moved     money.Money // what the provider says that it moved
 	failure   payments.Failure
@@ -48,7 +50,7 @@ func (e *entry) kind(kind string) *operation {
 
 // refund returns the operation that a caller's RefundID names, or nil.
 func (e *entry) refund(refundID string) *operation {
-	return e.first(func(op *operation) bool { return op.gives() && op.refundID == refundID })
+	return e.first(func(op *operation) bool { return op.gives() && op.callerID == refundID })
 }
 
 func (e *entry) first(is func(*operation) bool) *operation {
@@ -99,7 +101,7 @@ func (e *entry) waits(op *operation) bool {
 	case op.gives():
 		return true
 	default:
-		return e.Captured.Amount == 0
+		return e.kind(payments.OperationMarkPaid) == nil
 	}
 }
 
@@ -204,6 +206,9 @@ func (e *entry) settle(id string, r Result, now time.Time) bool {
 		switch next {
 		case payments.OperationSucceeded:
 			op.moved, op.EndedAt = r.Amount, &now
+			if op.Kind == payments.OperationAuthorise {
+				e.promised(r)
+			}
 		case disputed:
 			op.moved = r.Amount
 		case payments.OperationDeclined:
@@ -217,4 +222,13 @@ func (e *entry) settle(id string, r Result, now time.Time) bool {
 	}
 	e.derive()
 	return true
+}
+
+// promised keeps until when an authorisation holds, and whether it may be captured in parts.
+func (e *entry) promised(r Result) {
+	e.Multicapture = r.Multicapture
+	if !r.Until.IsZero() {
+		until := r.Until
+		e.AuthorisedUntil = &until
+	}
 }

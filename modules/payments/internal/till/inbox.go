@@ -73,11 +73,11 @@ func (t *Till) WorkInbox(ctx context.Context) (worked bool, err error) {
 		return false, err
 	}
 	err = t.store.Write(ctx, func(tx *gorm.DB) error {
-		known, _, err := t.learn(tx, m.event.Fact)
+		known, err := t.hear(tx, m.event)
 		if err != nil {
 			return err
 		}
-		if !known && m.event.Result.State != Unknown {
+		if !known {
 			return m.postpone(tx, now)
 		}
 		return tx.Exec("UPDATE inbox SET status = 'done' WHERE sequence = ?", m.sequence).Error
@@ -96,6 +96,18 @@ func (m *message) postpone(tx *gorm.DB, now time.Time) error {
 	}
 	pause := min(firstPause<<min(m.attempts, 10), longestPause)
 	return tx.Exec("UPDATE inbox SET attempts = attempts + 1, next_at = ? WHERE sequence = ?", store.Micros(now.Add(pause)), m.sequence).Error
+}
+
+// hear does what a message says, or reports that what it is about is not known here.
+func (t *Till) hear(tx *gorm.DB, e Event) (known bool, err error) {
+	switch {
+	case e.Dispute != nil:
+		return t.learnDispute(tx, e.Dispute)
+	case e.Result.State == Unknown:
+		return true, nil
+	}
+	known, _, err = t.learn(tx, e.Fact)
+	return known, err
 }
 
 // learn applies what a provider tells by itself, if it is about an operation that is known here. The first who needs to hear of

@@ -15,10 +15,10 @@ type plan func(*entry) (*operation, error)
 
 // Capture implements payments.Service.
 func (t *Till) Capture(ctx context.Context, r payments.CaptureRequest) (payments.Payment, error) {
-	if err := checkOrder(r.OrderID); err != nil {
+	if err := checkCapture(r); err != nil {
 		return payments.Payment{}, err
 	}
-	return t.follow(ctx, r.OrderID, (*entry).planCapture)
+	return t.follow(ctx, r.OrderID, func(e *entry) (*operation, error) { return e.planCapture(r) })
 }
 
 // Refund implements payments.Service.
@@ -68,7 +68,7 @@ func (t *Till) begin(ctx context.Context, e *entry, plan plan) (op *operation, f
 		}
 		fresh = true
 		begun := t.newOperation(op.Kind, op.Amount, t.clock())
-		begun.refundID, begun.requested, begun.reason = op.refundID, op.requested, op.reason
+		begun.callerID, begun.requested, begun.final, begun.reason = op.callerID, op.requested, op.final, op.reason
 		op, err = &begun, t.add(tx, e, begun)
 		return err
 	})
@@ -77,19 +77,27 @@ func (t *Till) begin(ctx context.Context, e *entry, plan plan) (op *operation, f
 
 // add stores a further operation of a payment. e is what the transaction has read.
 func (t *Till) add(tx *gorm.DB, e *entry, op operation) error {
+	before := e.position()
 	e.ops = append(e.ops, op)
 	e.UpdatedAt = t.clock()
 	e.derive()
 	if err := insertOperation(tx, e.ID, &op); err != nil {
 		return err
 	}
+	if err := t.post(tx, e, op.ID, before, e.position()); err != nil {
+		return err
+	}
 	_, err := updatePayment(tx, e)
 	return err
 }
 
-func (e *entry) planCapture() (*operation, error) {
-	op, charge := e.kind(payments.OperationCapture), e.charge()
+// planCapture takes what a capture asks for of what is left. Where the card allows one capture alone, that one is final.
+func (e *entry) planCapture(r payments.CaptureRequest) (*operation, error) {
+	charge := e.charge()
+	op := e.first(func(op *operation) bool { return op.Kind == payments.OperationCapture && op.callerID == r.CaptureID })
 	switch {
+	case op != nil && op.requested != r.Amount:
+		return nil, payments.ErrOtherRequest.Saying("this capture was started with another amount").About(e.OrderID)
 	case op != nil:
 		return op, nil
 	case e.kind(payments.OperationMarkPaid) != nil:
@@ -98,10 +106,40 @@ func (e *entry) planCapture() (*operation, error) {
 		return nil, e.wrongAmount(charge)
 	case e.Status == payments.StatusPending:
 		return nil, e.unanswered()
-	case e.Status == payments.StatusAuthorised && e.void() == nil:
-		return &operation{Operation: payments.Operation{Kind: payments.OperationCapture, Amount: e.Authorised}}, nil
+	case e.Authorised.Amount == 0 || e.void() != nil:
+		return nil, payments.ErrNotAuthorised.About(e.OrderID)
 	}
-	return nil, payments.ErrNotAuthorised.About(e.OrderID)
+	left := e.capturable()
+	amount := r.Amount
+	if amount == 0 {
+		amount = left
+	}
+	switch {
+	case left == 0:
+		return nil, payments.ErrNotAuthorised.Saying("all that was authorised is captured or free").About(e.OrderID)
+	case amount > left:
+		return nil, payments.ErrAmountTooLarge.Saying("this is more than is left of the authorised amount").About(e.OrderID)
+	}
+	return &operation{
+		Operation: payments.Operation{Kind: payments.OperationCapture, Amount: money.Of(amount, e.Authorised.Currency)},
+		callerID:  r.CaptureID, requested: r.Amount, final: r.Final || amount == left || !e.Multicapture,
+	}, nil
+}
+
+// capturable is what may still be taken: captures that have no answer yet count as if they had succeeded.
+func (e *entry) capturable() int64 {
+	left := e.Authorised.Amount
+	for i := range e.ops {
+		op := &e.ops[i]
+		if op.Kind != payments.OperationCapture || op.Status == payments.OperationDeclined {
+			continue
+		}
+		if op.final {
+			return 0
+		}
+		left -= max(op.Amount.Amount, op.moved.Amount)
+	}
+	return max(left, 0)
 }
 
 // planRefund gives back what was captured, or free what was authorised. Of a disputed charge that is what the provider says
@@ -114,7 +152,7 @@ func (e *entry) planRefund(r payments.RefundRequest) (*operation, error) {
 		return op, nil
 	}
 	f := e.figures(true)
-	op := &operation{refundID: r.RefundID, requested: r.Amount, reason: r.Reason}
+	op := &operation{callerID: r.RefundID, requested: r.Amount, reason: r.Reason}
 	switch {
 	case f.captured > 0:
 		left := e.refundable(f)
@@ -139,7 +177,7 @@ func (e *entry) planRefund(r payments.RefundRequest) (*operation, error) {
 
 // planVoid gives free all that was authorised. One void is enough for all who ask, unless it was declined.
 func (e *entry) planVoid(op *operation, f figures) (*operation, error) {
-	if capture := e.kind(payments.OperationCapture); capture != nil && capture.open() {
+	if e.first(func(op *operation) bool { return op.Kind == payments.OperationCapture && op.open() }) != nil {
 		return nil, e.unanswered()
 	}
 	if op.requested > f.authorised {

@@ -143,21 +143,29 @@ func (t *Till) record(ctx context.Context, e *entry, id string, r Result, unhear
 // read; where others wrote since, e becomes what they wrote. told leaves a Change, for those who did not ask.
 func (t *Till) advance(tx *gorm.DB, e *entry, id string, r Result, told bool) (bool, error) {
 	now := t.clock()
+	before := e.position()
 	if !e.settle(id, r, now) {
 		return false, nil
 	}
 	current, err := updatePayment(tx, e)
 	if err == nil && !current {
-		if err = reload(tx, e); err != nil || !e.settle(id, r, now) {
+		if err = reload(tx, e); err != nil {
 			return false, err
+		}
+		before = e.position()
+		if !e.settle(id, r, now) {
+			return false, nil
 		}
 		_, err = updatePayment(tx, e)
 	}
 	if err == nil {
 		err = updateOperation(tx, e.operation(id))
 	}
+	if err == nil {
+		err = t.post(tx, e, id, before, e.position())
+	}
 	if err == nil && told {
-		err = insertChange(tx, e)
+		err = insertChange(tx, e, "")
 	}
 	return err == nil, err
 }

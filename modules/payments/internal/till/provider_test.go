@@ -286,7 +286,13 @@ func (f fixture) exec(t testing.TB, sql string, args ...any) {
 // webhook sends an event about the order's last operation.
 func (f fixture) webhook(t testing.TB, eventID string, fact Fact) payments.WebhookReceipt {
 	t.Helper()
-	body, err := json.Marshal(Event{ID: eventID, Type: "test", Fact: fact})
+	return f.tell(t, Event{ID: eventID, Type: "test", Fact: fact})
+}
+
+// tell sends an event.
+func (f fixture) tell(t testing.TB, e Event) payments.WebhookReceipt {
+	t.Helper()
+	body, err := json.Marshal(e)
 	if err != nil {
 		t.Fatal(err)
 	}

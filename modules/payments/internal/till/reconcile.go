@@ -19,6 +19,8 @@ const (
 	maxCompared   = 100_000 // objects of the provider; ask with a later time for the rest
 	maxMismatches = 1_000
 	reverseBatch  = 500 // operations read at once
+	keptReports   = 100
+	maxReports    = 20 // on a page
 )
 
 // comparison is a reconciliation under way.
@@ -32,11 +34,12 @@ type comparison struct {
 // Reconcile implements payments.Service.
 func (t *Till) Reconcile(ctx context.Context, r payments.ReconcileRequest) (payments.Reconciliation, error) {
 	c := comparison{
-		Reconciliation: payments.Reconciliation{At: t.clock(), Mismatches: []payments.Mismatch{}},
+		Reconciliation: payments.Reconciliation{ID: t.newID("rec"), At: t.clock(), Since: r.Since, Mismatches: []payments.Mismatch{}},
 		till:           t, since: r.Since, seen: map[string]bool{},
 	}
 	if c.since.IsZero() {
 		c.since = c.At.Add(-usualWindow)
+		c.Since = c.since
 	}
 	whole, err := c.theirs(ctx)
 	if err == nil && whole {
@@ -45,7 +48,54 @@ func (t *Till) Reconcile(ctx context.Context, r payments.ReconcileRequest) (paym
 	if err == nil {
 		err = c.unmatched(ctx)
 	}
+	if err == nil {
+		err = c.keep(ctx)
+	}
 	return c.Reconciliation, err
+}
+
+// keep stores the report, beside the latest others.
+func (c *comparison) keep(ctx context.Context) error {
+	text, err := json.Marshal(c.Reconciliation)
+	if err != nil {
+		return err
+	}
+	return c.till.store.Write(ctx, func(tx *gorm.DB) error {
+		if err := tx.Exec("INSERT INTO reconciliations (id, report) VALUES (?, ?)", c.ID, string(text)).Error; err != nil {
+			return err
+		}
+		return tx.Exec("DELETE FROM reconciliations WHERE id NOT IN (SELECT id FROM reconciliations ORDER BY id DESC LIMIT ?)", keptReports).Error
+	})
+}
+
+// Reconciliations implements payments.Service.
+func (t *Till) Reconciliations(ctx context.Context, r payments.ReconciliationsRequest) (payments.ReconciliationPage, error) {
+	limit := min(pageOf(r.Limit), maxReports)
+	where, args := "1 = 1", []any(nil)
+	if r.Before != "" {
+		where, args = "id < ?", []any{r.Before}
+	}
+	rows, err := t.store.Read(ctx).Raw("SELECT report FROM reconciliations WHERE "+where+" ORDER BY id DESC LIMIT ?", append(args, limit+1)...).Rows()
+	if err != nil {
+		return payments.ReconciliationPage{}, err
+	}
+	defer rows.Close()
+	page := payments.ReconciliationPage{Reconciliations: []payments.Reconciliation{}}
+	for rows.Next() {
+		var text string
+		var report payments.Reconciliation
+		if err := rows.Scan(&text); err != nil {
+			return payments.ReconciliationPage{}, err
+		}
+		if err := json.Unmarshal([]byte(text), &report); err != nil {
+			return payments.ReconciliationPage{}, err
+		}
+		page.Reconciliations = append(page.Reconciliations, report)
+	}
+	if len(page.Reconciliations) > limit {
+		page.Reconciliations, page.More = page.Reconciliations[:limit], true
+	}
+	return page, rows.Err()
 }
 
 func (c *comparison) mismatch(f Fact, problem string, args ...any) {

@@ -14,6 +14,9 @@ func (t *Till) Run(ctx context.Context) {
 	workers.Go(func() {
 		Loop(ctx, t.arrived, t.policy.Idle, t.WorkInbox, func(err error) { t.log.WarnContext(ctx, "a webhook was not understood", "error", err) })
 	})
+	workers.Go(func() {
+		Loop(ctx, nil, t.policy.WatchEvery, t.WatchExpiry, func(err error) { t.log.WarnContext(ctx, "the watch over authorisations", "error", err) })
+	})
 	if t.policy.ReconcileEvery > 0 {
 		workers.Go(func() {
 			Loop(ctx, nil, t.policy.ReconcileEvery, t.reconcileLately, func(err error) { t.log.WarnContext(ctx, "reconciliation", "error", err) })

@@ -23,10 +23,10 @@ func insertPayment(tx *gorm.DB, e *entry) (fresh bool, err error) {
 
 // insertOperation stores a new operation.
 func insertOperation(tx *gorm.DB, paymentID string, op *operation) error {
-	_, err := store.Exec(tx, `INSERT INTO operations (id, payment_id, kind, refund_id, status, amount, currency, requested, key, reason, reference,
+	_, err := store.Exec(tx, `INSERT INTO operations (id, payment_id, kind, refund_id, status, amount, currency, requested, final, key, reason, reference,
 			moved_amount, moved_currency, attempts, started_at, ended_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		op.ID, paymentID, op.Kind, op.refundID, op.Status, op.Amount.Amount, op.Amount.Currency, op.requested, op.Key, op.reason, op.Reference,
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		op.ID, paymentID, op.Kind, op.callerID, op.Status, op.Amount.Amount, op.Amount.Currency, op.requested, op.final, op.Key, op.reason, op.Reference,
 		op.moved.Amount, op.moved.Currency, op.Attempts, store.Micros(op.StartedAt), ended(op))
 	return err
 }
@@ -62,10 +62,14 @@ func updatePayment(tx *gorm.DB, e *entry) (current bool, err error) {
 	if e.Action != nil {
 		action = *e.Action
 	}
+	var until int64
+	if e.AuthorisedUntil != nil {
+		until = store.Micros(*e.AuthorisedUntil)
+	}
 	updated, err := store.Exec(tx, `UPDATE payments SET status = ?, authorised = ?, captured = ?, refunded = ?, moved_currency = ?, action_type = ?, action_url = ?,
-		updated_at = ?, version = version + 1 WHERE id = ? AND version = ?`,
+		authorised_until = ?, multicapture = ?, updated_at = ?, version = version + 1 WHERE id = ? AND version = ?`,
 		e.Status, e.Authorised.Amount, e.Captured.Amount, e.Refunded.Amount, e.Captured.Currency, action.Type, action.URL,
-		store.Micros(e.UpdatedAt), e.ID, e.Version)
+		until, e.Multicapture, store.Micros(e.UpdatedAt), e.ID, e.Version)
 	if err != nil || updated == 0 {
 		return false, err
 	}
@@ -109,7 +113,8 @@ func owner(db *gorm.DB, f Fact) (*entry, string, error) {
 func find(db *gorm.DB, where string, args ...any) ([]*entry, error) {
 	rows, err := db.Raw(`SELECT p.id, p.order_id, p.status, p.amount, p.currency, p.authorised, p.captured, p.refunded, p.moved_currency,
 			p.provider, p.action_type, p.action_url, p.token_digest, p.version, p.created_at, p.updated_at,
-			o.id, o.kind, o.refund_id, o.status, o.amount, o.currency, o.requested, o.key, o.reason, o.reference,
+			p.authorised_until, p.multicapture, p.disputes,
+			o.id, o.kind, o.refund_id, o.status, o.amount, o.currency, o.requested, o.final, o.key, o.reason, o.reference,
 			o.moved_amount, o.moved_currency, o.failure_code, o.failure_message, o.attempts, o.started_at, o.ended_at
 		FROM payments p JOIN operations o ON o.payment_id = p.id
 		WHERE `+where+` ORDER BY p.id DESC, o.started_at, o.id`, args...).Rows()
@@ -129,7 +134,18 @@ func find(db *gorm.DB, where string, args ...any) ([]*entry, error) {
 			found = append(found, e)
 		}
 	}
-	return found, rows.Err()
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	for _, e := range found {
+		if e.disputes == 0 {
+			continue
+		}
+		if e.Disputes, err = disputesOf(db, e.ID); err != nil {
+			return nil, err
+		}
+	}
+	return found, nil
 }
 
 // scan reads a payment with one of its operations.
@@ -137,10 +153,11 @@ func scan(rows *sql.Rows) (*entry, error) {
 	var e entry
 	var op operation
 	var action payments.Action
-	var created, updated, started, ended int64
+	var created, updated, until, started, ended int64
 	err := rows.Scan(&e.ID, &e.OrderID, &e.Status, &e.Amount.Amount, &e.Amount.Currency, &e.Authorised.Amount, &e.Captured.Amount, &e.Refunded.Amount,
 		&e.Captured.Currency, &e.Provider, &action.Type, &action.URL, &e.tokenDigest, &e.Version, &created, &updated,
-		&op.ID, &op.Kind, &op.refundID, &op.Status, &op.Amount.Amount, &op.Amount.Currency, &op.requested, &op.Key, &op.reason, &op.Reference,
+		&until, &e.Multicapture, &e.disputes,
+		&op.ID, &op.Kind, &op.callerID, &op.Status, &op.Amount.Amount, &op.Amount.Currency, &op.requested, &op.final, &op.Key, &op.reason, &op.Reference,
 		&op.moved.Amount, &op.moved.Currency, &op.failure.Code, &op.failure.Message, &op.Attempts, &started, &ended)
 	if err != nil {
 		return nil, err
@@ -149,6 +166,10 @@ func scan(rows *sql.Rows) (*entry, error) {
 	e.CreatedAt, e.UpdatedAt, op.StartedAt = store.Time(created), store.Time(updated), store.Time(started)
 	if action.Type != "" {
 		e.Action = &action
+	}
+	if until != 0 {
+		at := store.Time(until)
+		e.AuthorisedUntil = &at
 	}
 	if ended != 0 {
 		at := store.Time(ended)

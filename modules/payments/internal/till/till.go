@@ -26,6 +26,8 @@
 //
 // A payment whose charge is disputed is pending until an operator decides: MarkPaid accepts what moved, Refund gives it back.
 //
+// Whatever commit changes what moved writes the ledger too (ledger.go); disputes and the ends of authorisations are there as well.
+//
 // charge.go, later.go and seal.go hold what is asked of payments; operate.go, ask.go and breaker.go the way to the provider;
 // entry.go and derive.go the state machines; inbox.go, changes.go, reconcile.go and audit.go what the provider tells by itself
 // and how the books are compared; store.go the SQL. What a provider must keep is said in provider.go.
@@ -67,6 +69,8 @@ type Policy struct {
 	BreakerFor      time.Duration // until it tries again; 0: 5 s
 	ReconcileEvery  time.Duration // 0: 10 minutes; negative: only when asked
 	ReconcileWindow time.Duration // how far back it then looks; 0: 1 hour
+	ExpiryNotice    time.Duration // how long before the end of an authorisation it is told; 0: 24 hours
+	WatchEvery      time.Duration // how often it is looked for such; 0: 1 minute
 	Idle            time.Duration // how often workers look for what has become due without anybody waking them; 0: 1 s
 }
 
@@ -82,6 +86,12 @@ func (p Policy) withDefaults() Policy {
 	}
 	if p.ReconcileEvery == 0 {
 		p.ReconcileEvery = 10 * time.Minute
+	}
+	if p.ExpiryNotice <= 0 {
+		p.ExpiryNotice = 24 * time.Hour
+	}
+	if p.WatchEvery <= 0 {
+		p.WatchEvery = time.Minute
 	}
 	if p.Idle <= 0 {
 		p.Idle = time.Second
