@@ -28,11 +28,11 @@ const (
 func BenchmarkHot(b *testing.B) {
 	useAllProcessors(b)
 	r := onDisk(b, shop.Config{})
-	importer := catalogue.NewImporter(r.Client, "hot")
+	importer := catalogue.NewImporter(r.Client)
 	offer := func(sku string, units int64) {
 		row := catalogue.Row{SKU: sku, Name: sku, Stock: &units, Prices: []catalogue.Price{{Currency: "EUR", Amount: 1290}}}
-		if err := importer.Apply(b.Context(), row); err != nil {
-			b.Fatal(err)
+		if refused, err := importer.Apply(b.Context(), "hot-"+sku, []catalogue.Row{row}); err != nil || len(refused) > 0 {
+			b.Fatal(refused, err)
 		}
 	}
 	for i := range coldSKUs {
