@@ -39,7 +39,7 @@ func (c *importCommand) Run(ctx context.Context, t terminal) (err error) {
 	bar := progress(t.err, info.Size(), "importing", "")
 	reported := 0
 	result, err := catalogue.Job{
-		File: c.File, Target: target, Shop: to, Progress: bar,
+		File: c.File, Target: target, Shop: to, Alone: c.URL == "", Progress: bar,
 		Resumed: func(line int) { fmt.Fprintf(t.err, "going on after line %d, where it was interrupted\n", line) },
 		Rejected: func(line int, problem error) {
 			if reported++; reported <= maxReported {

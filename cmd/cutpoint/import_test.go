@@ -215,9 +215,9 @@ func TestImportKilled(t *testing.T) {
 		s.check(t, shop, sold)
 	})
 	t.Run("into a data directory", func(t *testing.T) {
-		s, data := newSupply(t, 3000), t.TempDir()
+		s, data := newSupply(t, 6000), t.TempDir()
 		args := []string{s.path, "--data", data}
-		for _, after := range []int{1, 1200} {
+		for _, after := range []int{1, 2500} {
 			s.killed(t, after, args...)
 		}
 		s.finish(t, args...)

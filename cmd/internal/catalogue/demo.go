@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 
@@ -230,8 +229,7 @@ func missing(ctx context.Context, shop *client.Client, rows []Row) (not []Row, e
 	for _, r := range rows {
 		if _, asked := there[r.SKU]; !asked {
 			_, err := shop.Do(ctx, http.MethodGet, "/v1/prices/"+r.SKU, nil, nil)
-			var p *client.Problem
-			if err != nil && !(errors.As(err, &p) && p.Status == http.StatusNotFound) {
+			if err != nil && !client.HasCode(err, "pricing.prices_not_found") {
 				return nil, err
 			}
 			there[r.SKU] = err == nil

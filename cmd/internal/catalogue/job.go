@@ -16,8 +16,15 @@ import (
 	"cutpoint/cmd/internal/client"
 )
 
-// DefaultBatch is how many rows a job sends at a time: few, so that no order waits long behind them.
-const DefaultBatch = 50
+// How many rows a job sends at a time: few where orders are placed meanwhile, which wait behind a batch; more where nobody waits.
+const (
+	gentleBatch = 10
+	aloneBatch  = 100
+)
+
+// rest is how long a job that is not alone waits after a batch, as a part of the time that the batch took: the shop has a third of its
+// time without an import.
+const rest = 0.5
 
 // Patience of a job with a shop that is full, or away.
 const (
@@ -39,7 +46,7 @@ type Job struct {
 	File     string
 	Target   string // names the shop
 	Shop     *client.Client
-	Batch    int                       // rows at a time; 0: DefaultBatch
+	Alone    bool                      // nobody else uses the shop: no need to be gentle
 	Progress io.Writer                 // is sent what is read of the file; may be nil
 	Resumed  func(line int)            // is told after which line an interrupted job goes on; may be nil
 	Rejected func(line int, err error) // is told of every bad row; may be nil
@@ -49,12 +56,12 @@ type Job struct {
 type Result struct{ Imported, Rejected int }
 
 // Run does the job. An error means that there is more to do; the rows up to a line are done whatever it is.
-func (j Job) Run(ctx context.Context) (Result, error) {
+func (j Job) Run(ctx context.Context) (r Result, err error) {
 	f, err := os.Open(j.File)
 	if err != nil {
 		return Result{}, err
 	}
-	defer f.Close()
+	defer func() { err = errors.Join(err, f.Close()) }()
 	sum := sha256.New()
 	if _, err := io.Copy(sum, f); err != nil {
 		return Result{}, err
@@ -93,11 +100,12 @@ type run struct {
 
 // begin takes up what an interrupted job has left of a file with this digest, or begins anew.
 func (j Job) begin(digest string) (*run, error) {
-	if j.Batch <= 0 {
-		j.Batch = DefaultBatch
+	batch := gentleBatch
+	if j.Alone {
+		batch = aloneBatch
 	}
 	r := &run{Job: j, importer: NewImporter(j.Shop)}
-	r.note = note{File: digest, Target: j.Target, Run: rand.Text(), Batch: j.Batch}
+	r.note = note{File: digest, Target: j.Target, Run: rand.Text(), Batch: batch}
 	left, err := readNote(r.notePath())
 	if err != nil {
 		return nil, err
@@ -149,7 +157,14 @@ func (r *run) each(ctx context.Context, lines iter.Seq2[Line, error]) error {
 		if len(r.batch) < r.note.Batch {
 			continue
 		}
+		start := time.Now()
 		if err := r.send(ctx); err != nil {
+			return err
+		}
+		if r.Alone {
+			continue
+		}
+		if err := pause(ctx, time.Duration(rest*float64(time.Since(start)))); err != nil {
 			return err
 		}
 	}
@@ -217,21 +232,29 @@ func wrong(err error) bool {
 
 // insist applies rows until there is an answer, with growing pauses, for about a minute.
 func (r *run) insist(ctx context.Context, key string, rows []Row) (refused map[int]error, err error) {
-	pause := firstPause
+	wait := firstPause
 	for range attempts {
 		if refused, err = r.importer.Apply(ctx, key, rows); err == nil || !passing(err) {
 			return refused, err
 		}
-		wait := time.NewTimer(pause)
-		select {
-		case <-wait.C:
-		case <-ctx.Done():
-			wait.Stop()
-			return nil, ctx.Err()
+		if err := pause(ctx, wait); err != nil {
+			return nil, err
 		}
-		pause = min(2*pause, longPause)
+		wait = min(2*wait, longPause)
 	}
 	return nil, err
+}
+
+// pause waits, or returns why ctx has ended.
+func pause(ctx context.Context, d time.Duration) error {
+	wait := time.NewTimer(d)
+	defer wait.Stop()
+	select {
+	case <-wait.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // passing reports whether what failed may succeed later: nobody answered, or the shop has no room or an accident.

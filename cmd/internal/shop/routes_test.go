@@ -93,6 +93,12 @@ func TestRoutes(t *testing.T) {
 		{http.MethodPost, "/v1/items/MUG-SET/allotments", map[string]any{"location": "depot"}, 409, auth.StockWrite},
 		{http.MethodGet, "/v1/stock-events", nil, 200, auth.StockRead},
 		{http.MethodGet, "/v1/stock-events?after=-1", nil, 422, auth.StockRead},
+		{http.MethodPost, "/v1/items/batch", map[string]any{"reason": "count", "entries": []any{
+			map[string]any{"sku": "NEW-1", "name": "New", "location": "main", "on_hand": 3}, map[string]any{"sku": "NEW-2", "name": "New", "location": "moon", "on_hand": 3},
+		}}, 200, auth.StockWrite},
+		{http.MethodPost, "/v1/prices/batch", map[string]any{"entries": []any{
+			map[string]any{"sku": "NEW-1", "prices": []any{map[string]any{"currency": "EUR", "amount": 100}}},
+		}}, 200, auth.PricesWrite},
 		{http.MethodPut, "/v1/promotions/TEN", map[string]any{"kind": "percentage", "basis_points": 1000}, 201, auth.PricesWrite},
 		{http.MethodGet, "/v1/promotions/TEN", nil, 200, auth.PricesRead},
 		{http.MethodGet, "/v1/promotions", nil, 200, auth.PricesRead},

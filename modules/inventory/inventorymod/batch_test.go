@@ -88,12 +88,16 @@ func TestPutItems(t *testing.T) {
 			t.Errorf("%v", err)
 		}
 	})
-	t.Run("what is not said stays as it is", func(t *testing.T) {
-		same := inventory.PutItemsRequest{Reason: "import", Entries: []inventory.ItemEntry{{SKU: "CHAIR", Name: "Chair"}}}
-		if _, err := s.PutItems(t.Context(), same); err != nil {
-			t.Fatal(err)
+	t.Run("what is not said stays as it is, and what is the same has no new version", func(t *testing.T) {
+		for i, name := range []string{"Chair", "Chair, oak"} {
+			r := inventory.PutItemsRequest{Reason: "import", Entries: []inventory.ItemEntry{{SKU: "STOOL", Name: "Chair", Backorder: &yes}, {SKU: "STOOL", Name: name}}}
+			if _, err := s.PutItems(t.Context(), r); err != nil {
+				t.Fatal(err)
+			}
+			if got, want := told(t, s, "STOOL"), fmt.Sprintf("%s v%d backorder true: 0 of 0, 0 movements", name, i+1); got != want {
+				t.Errorf("it is %q, want %q", got, want)
+			}
 		}
-		check(t)
 	})
 	t.Run("a batch that is not valid does nothing", func(t *testing.T) {
 		var many []inventory.ItemEntry
