@@ -18,6 +18,8 @@ type policies struct {
 	MaxFailures  int64         `help:"Failures of code in a row after which an order goes to an operator; no answer is no failure." default:"10"`
 	EraseAfter   time.Duration `help:"Erase the customer's personal data of an order so long after its last event, once it has ended; 0: never." default:"0s"`
 
+	Sourcing string `help:"Whether the stock of one order may come from several locations: split or whole." enum:"split,whole" default:"split"`
+
 	ProviderTimeout time.Duration `help:"Longest wait for the payment provider; less than --call-timeout, so that its answer can be written down." default:"4s"`
 	BreakerAfter    int           `help:"Requests in a row without an answer after which the payment provider is left alone." default:"20"`
 	BreakerFor      time.Duration `help:"For how long." default:"5s"`

@@ -39,7 +39,7 @@ func mutants() []mutant {
 			{checkout + "saga.go", "next = chargeUnknown\n", "next, r.ending = releasing, cancelled\n"},
 		}, "invariant [13]|is cancelled"},
 		{"4 reserved is not counted up", []edit{
-			{stock + "reserve.go", "SET reserved = reserved + ?, version = version + 1\n\t\t\tWHERE", "SET reserved = reserved + 0 * ?, version = version + 1\n\t\t\tWHERE"},
+			{stock + "take.go", "SET reserved = reserved + ?, version = version + 1\n\t\t\tWHERE", "SET reserved = reserved + 0 * ?, version = version + 1\n\t\t\tWHERE"},
 		}, "invariant 4"},
 		{"4 a release leaves the shelf as it is", []edit{
 			{stock + "reserve.go", "inventory.ReservationReleased, perUnit{reserved: -1})", "inventory.ReservationReleased, perUnit{})"},

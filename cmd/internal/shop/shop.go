@@ -71,6 +71,7 @@ type Config struct {
 	Stripe         Stripe                // how Stripe is reached
 	Webhooks       WebhooksPolicy        // how webhooks go out
 	ExpireHolds    time.Duration         // how often the holds of carts that have expired are given free; inventorymod.DefaultExpireEvery
+	Sourcing       string                // whether the stock of an order may come from several locations; see inventory.SourcingSplit, the default
 	Strict         bool                  // modules exchange encoded messages, as if they were apart
 	Still          bool                  // do nothing but what is asked for, as an audit wants it
 	Observe        func(rpc.Observation) // told of every call between modules
@@ -181,7 +182,7 @@ func Open(ctx context.Context, c Config) (s *Shop, err error) {
 
 	stock, err := inventorymod.New(inventorymod.Deps{
 		Layer: s.layer, Path: file(inventory.Module), Now: Now, NewID: newID, Log: c.Log,
-	}, inventorymod.Options{Workers: c.workers(inventory.Module), ExpireEvery: c.ExpireHolds, Fail: c.Fail})
+	}, inventorymod.Options{Workers: c.workers(inventory.Module), ExpireEvery: c.ExpireHolds, Sourcing: c.Sourcing, Fail: c.Fail})
 	if err != nil {
 		return s, err
 	}

@@ -69,10 +69,13 @@ type Module struct {
 	swept  chan struct{}      // closed when it has stopped
 }
 
-// New returns a module that has touched nothing yet. It fails if something of d is missing.
+// New returns a module that has touched nothing yet. It fails if something of d is missing, or o is not valid.
 func New(d Deps, o Options) (*Module, error) {
 	if err := d.check(); err != nil {
 		return nil, err
+	}
+	if o.Sourcing != "" && o.Sourcing != inventory.SourcingSplit && o.Sourcing != inventory.SourcingWhole {
+		return nil, fmt.Errorf("module %s: sourcing %q is neither %s nor %s", inventory.Module, o.Sourcing, inventory.SourcingSplit, inventory.SourcingWhole)
 	}
 	if o.ExpireEvery <= 0 {
 		o.ExpireEvery = DefaultExpireEvery

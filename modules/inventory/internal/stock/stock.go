@@ -3,7 +3,7 @@
 // Every command is one transaction of the store's single writer, so a level that a command has read stays as it is until the
 // command ends. The state of a reservation is its dedupe record: a command that finds the state it would bring about answers
 // with what is stored. What is decided without the database (how a demand is sourced from locations) is in allocate.go, and what a
-// kit comes to in kits.go. Carts hold stock by holds.go, and lose it by expire.go; orders by reserve.go, and bring it back by
+// kit comes to in kits.go; take.go holds the levels to it. Carts hold stock by holds.go, and lose it by expire.go; orders by reserve.go, and bring it back by
 // restock.go; backorders.go keeps what was promised. adjust.go and transfer.go change what is on hand, ledger.go writes it down, and
 // events.go tells what crossed a line; audit.go compares the levels with what they are made of.
 package stock
