@@ -131,7 +131,8 @@ type Service interface {
 	// Reserve holds stock for an order, all lines or none, without expiry. The units that the cart named with it holds go over to
 	// the order in the same instant: what the order does not want of them is given free, what it wants beside them is taken from
 	// what is available. A hold that has expired or was never there is no help and no harm; a Reserve that fails leaves it alone.
-	// Repeating it with the same order returns the first answer. Errors: ErrOutOfStock, ErrUnknownSKU, ErrReleased.
+	// Repeating it with the same order takes nothing more, and returns what became of the first: lines change only by an allotment or a
+	// restock. Errors: ErrOutOfStock, ErrUnknownSKU, ErrReleased.
 	Reserve(context.Context, ReserveRequest) (Reservation, error)
 
 	// Finalise turns an order's hold into consumption: the units leave the shelf and movements are written. Repeating it

@@ -66,7 +66,7 @@ func buyAll(b *testing.B, r *running, sku func(n int) string, orders int) float6
 	run := time.Now().UnixNano()
 	start := time.Now()
 	eachCustomer(func() {
-		for n := int(next.Add(1)); n <= orders; n = int(next.Add(1)) {
+		for n := int(next.Add(1)); n <= orders && !b.Failed(); n = int(next.Add(1)) {
 			a, err := r.Do(b.Context(), http.MethodPost, "/v1/orders", body(sku(n), 1, "pm_card_visa"), nil, "Idempotency-Key", fmt.Sprintf("%d-%d", run, n))
 			if err != nil || a.Status != http.StatusCreated {
 				b.Errorf("order %d of %s: %d, %v", n, sku(n), a.Status, err)

@@ -561,7 +561,7 @@ func (m *machine) look(t *rapid.T) {
 		}
 		seen[i.SKU] = struct{ free, low int64 }{i.Available, i.LowStockThreshold}
 		was := m.seen[i.SKU]
-		if i.LowStockThreshold > 0 && i.Available <= i.LowStockThreshold && !(was.low > 0 && was.free <= was.low) {
+		if i.LowStockThreshold > 0 && i.Available <= i.LowStockThreshold && (was.low == 0 || was.free > was.low) {
 			want = append(want, fmt.Sprint(i.SKU, inventory.EventLowStock, i.Available))
 		}
 		if was.free > 0 && i.Available == 0 {
