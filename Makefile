@@ -85,7 +85,7 @@ probe: ## Compare orders a second with the same commits made by SQL alone
 
 .PHONY: hot
 hot: ## Compare orders a second for one SKU that sells out with those for 1,000 SKUs
-	go test -v -run '^$$' -bench Hot -benchtime 4x -timeout 30m ./cmd/internal/shop
+	go test -v -run '^$$' -bench Hot -benchtime 3x -timeout 30m ./cmd/internal/shop
 
 .PHONY: headofline
 headofline: ## Compare quotes and stock queries while payments refuses with those of an idle shop
