@@ -320,3 +320,74 @@ func TestAudit(t *testing.T) {
 		t.Fatalf("%+v", got)
 	}
 }
+
+// TestCoupons_interleaved sends commands that were drawn at once, so that they meet in any order, and holds what is left of them: no
+// use beyond a limit, the count is that of the uses, and an order that was released has none.
+func TestCoupons_interleaved(t *testing.T) {
+	b := open(t, filepath.Join(t.TempDir(), "pricing.db"), Options{})
+	put(t, b, revision.None, "MUG-1", eur(1290))
+	round := 0
+	rapid.Check(t, func(rt *rapid.T) {
+		round++
+		code := "I" + strconv.Itoa(round)
+		limit, each := rapid.Int64Range(1, 4).Draw(rt, "limit"), rapid.Int64Range(1, 2).Draw(rt, "each")
+		promote(t, b, revision.None, code, limits(percent(1000), limit, each))
+		quote, err := b.Quote(t.Context(), pricing.QuoteRequest{CalculateRequest: basket(code)})
+		if err != nil {
+			rt.Fatal(err)
+		}
+		type command struct {
+			order, customer, what string
+		}
+		commands := rapid.SliceOfN(rapid.Custom(func(rt *rapid.T) command {
+			return command{
+				code + rapid.SampledFrom([]string{"a", "b", "c", "d", "e", "f"}).Draw(rt, "order"),
+				rapid.SampledFrom([]string{"ada", "bob", "eve"}).Draw(rt, "who"),
+				rapid.SampledFrom([]string{"price", "price", "price", "quoted", "finalise", "release"}).Draw(rt, "what"),
+			}
+		}), 1, 20).Draw(rt, "commands")
+		released, told := sync.Map{}, sync.Map{}
+		var all sync.WaitGroup
+		for _, c := range commands {
+			all.Go(func() {
+				r := priceOf(c.order, c.customer, code)
+				switch c.what {
+				case "quoted":
+					r.Quote = quote.ID
+					fallthrough
+				case "price":
+					if answer, err := b.Price(t.Context(), r); err == nil {
+						if first, repeated := told.LoadOrStore(c.order, answer); repeated && !reflect.DeepEqual(first, answer) {
+							t.Errorf("%s was told %+v and %+v", c.order, first, answer)
+						}
+					}
+				case "finalise":
+					_, _ = finalise(t, b, c.order)
+				case "release":
+					release(t, b, c.order)
+					released.Store(c.order, true)
+				}
+			})
+		}
+		all.Wait()
+		page, err := b.CouponUses(t.Context(), pricing.CouponUsesRequest{Limit: maxLimit, After: code})
+		if err != nil {
+			rt.Fatal(err)
+		}
+		var uses int64
+		of := map[string]int64{}
+		for _, u := range page.Uses {
+			if u.Code != code {
+				continue
+			}
+			uses++
+			of[u.Customer]++
+			if _, dead := released.Load(u.OrderID); dead || of[u.Customer] > each {
+				rt.Fatalf("after %v: %+v", commands, u)
+			}
+		}
+		if n := used(t, b, code); n != uses || n > limit {
+			rt.Fatalf("after %v: used is %d of %d, there are %d uses", commands, n, limit, uses)
+		}
+	})
+}

@@ -436,19 +436,19 @@ func TestReplay(t *testing.T) {
 func TestLowest30Days(t *testing.T) {
 	const day = 24 * time.Hour
 	for _, tt := range []struct {
-		name  string
-		puts  map[int]int64 // on a day, a price
-		final int64
-		want  int64
+		name string
+		puts map[int]int64 // on a day, a price
+		want int64
 	}{
-		{"a price that never changed is its own", map[int]int64{0: 1290}, 1290, 1290},
-		{"a reduction is held against the price before it", map[int]int64{0: 1290, 100: 990}, 990, 1290},
-		{"and against the lowest of the thirty days before it", map[int]int64{0: 1290, 80: 1090, 85: 1490, 100: 990}, 990, 1090},
-		{"not against what ended earlier", map[int]int64{0: 500, 60: 1290, 100: 990}, 990, 1290},
-		{"but against what was in force when they began", map[int]int64{0: 500, 71: 1290, 100: 990}, 990, 500},
-		{"what ended just then does not count", map[int]int64{0: 500, 70: 1290, 100: 990}, 990, 1290},
-		{"a price that is put again did not change", map[int]int64{0: 1290, 50: 990, 90: 990}, 990, 1290},
-		{"a raise is held against the same days", map[int]int64{0: 1290, 90: 990, 95: 1490}, 1490, 990},
+		{"a price that never changed is its own", map[int]int64{0: 1290}, 1290},
+		{"a reduction is held against the price before it", map[int]int64{0: 1290, 100: 990}, 1290},
+		{"and against the lowest of the thirty days before it", map[int]int64{0: 1290, 80: 1090, 85: 1490, 100: 990}, 1090},
+		{"not against what ended earlier", map[int]int64{0: 500, 60: 1290, 100: 990}, 1290},
+		{"but against what was in force when they began", map[int]int64{0: 500, 71: 1290, 100: 990}, 500},
+		{"what ended just then does not count", map[int]int64{0: 500, 70: 1290, 100: 990}, 1290},
+		{"a price that is put again did not change", map[int]int64{0: 1290, 50: 990, 90: 990}, 1290},
+		{"so the days before its first put count", map[int]int64{0: 500, 50: 1290, 60: 990, 95: 990}, 500},
+		{"a raise is held against the same days", map[int]int64{0: 1290, 90: 990, 95: 1490}, 990},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			clock := spring

@@ -25,7 +25,8 @@ type kind struct {
 	give  func(basket, pricing.Discount) gift
 }
 
-// basket is what a promotion may take something off: the lines that it is for, as the promotions before it left them.
+// basket is what a promotion may take something off: the lines that it is for, of which there is one at least, as the promotions before
+// it left them.
 type basket struct {
 	currency string
 	lines    []line
@@ -95,7 +96,7 @@ func checkFixed(d pricing.Discount, object objections) {
 
 // freeShipping: what shipping costs.
 func freeShipping(b basket, _ pricing.Discount) gift {
-	return gift{shipping: b.shipped && len(b.lines) > 0}
+	return gift{shipping: b.shipped}
 }
 
 // buyXGetY: of every x + y units, counted over all lines, the cheapest y cost less by the basis points, or nothing.

@@ -105,6 +105,9 @@ func (s *sheet) apply(p pricing.Promotion) bool {
 			b.lines, at = append(b.lines, line{l.UnitPrice.Amount, l.Quantity, l.Total.Amount}), append(at, i)
 		}
 	}
+	if len(at) == 0 {
+		return false
+	}
 	g := known.give(b, p.Discount)
 	off := s.takeOff(g.lines, at)
 	if off == 0 && !g.shipping {

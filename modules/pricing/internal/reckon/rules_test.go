@@ -73,6 +73,7 @@ func TestPriceLists(t *testing.T) {
 		{"an entry without a SKU is for all that have none", []List{list("L", nil, off("", 1000), entry("A", 1, 990))}, nil, [3]int64{990, 1800, 3000}},
 		{"the lowest of two", []List{list("L", nil, entry("A", 1, 900)), list("M", nil, entry("A", 1, 800))}, nil, [3]int64{800, 2000, 3333}},
 		{"the higher priority before the lower price", []List{list("L", priority(1), entry("A", 1, 900)), list("M", nil, entry("A", 1, 800))}, nil, [3]int64{900, 2000, 3333}},
+		{"whichever comes first", []List{list("M", nil, entry("A", 1, 800)), list("L", priority(1), entry("A", 1, 900))}, nil, [3]int64{900, 2000, 3333}},
 		{"another currency", []List{list("L", func(t *pricing.PriceListTerms) { t.Currency = "USD" }, entry("A", 1, 900))}, nil, [3]int64{1000, 2000, 3333}},
 		{"not active", []List{list("L", func(t *pricing.PriceListTerms) { t.Active = false }, entry("A", 1, 900))}, nil, [3]int64{1000, 2000, 3333}},
 		{"starting now", []List{list("L", func(t *pricing.PriceListTerms) { t.StartsAt = at(0) }, entry("A", 1, 900))}, nil, [3]int64{900, 2000, 3333}},
@@ -151,14 +152,14 @@ func TestPromotions(t *testing.T) {
 func TestCoupons(t *testing.T) {
 	coupon := func(d pricing.Discount) Inputs {
 		in := order(nil)
-		in.Coupon = &pricing.Promotion{Code: "C", Version: 1, Discount: d}
+		in.Coupon = &pricing.Promotion{Code: "Z", Version: 1, Discount: d}
 		return in
 	}
 	exclusive := percent(1000)
 	exclusive.Exclusive = true
 	t.Run("comes before automatic ones of the same priority", func(t *testing.T) {
 		c := must(t, coupon(percent(1000)), NewRules(nil, automatic(amountsOff(money.Of(500, "EUR"))), nil, nil))
-		if len(c.Promotions) != 2 || c.Promotions[0].Code != "C" || c.Discount.Amount != 633+500 {
+		if len(c.Promotions) != 2 || c.Promotions[0].Code != "Z" || c.Discount.Amount != 633+500 {
 			t.Errorf("%+v", c.Promotions)
 		}
 	})
@@ -210,6 +211,7 @@ func TestShipping(t *testing.T) {
 		{"a country's own prices alone count", "CH", nil, 0, 0, pricing.ErrShippingUnavailable},
 		{"a promotion pays it", "FR", []pricing.Discount{free}, 0, 990, nil},
 		{"only once", "FR", []pricing.Discount{free, free}, 0, 990, nil},
+		{"a promotion for other lines", "FR", []pricing.Discount{{Kind: pricing.PromotionFreeShipping, SKUs: []string{"X"}}}, 990, 0, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			in := order(func(r *pricing.CalculateRequest) { r.Country, r.ShippingMethod = tt.country, "parcel" })
