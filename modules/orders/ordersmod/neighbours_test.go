@@ -3,6 +3,7 @@ package ordersmod_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 
 	"cutpoint/modules/inventory"
@@ -28,6 +29,7 @@ type neighbours struct {
 	decline  *payments.Failure // of the latest operation
 	refunded int64             // minor units
 	refunds  []string          // the keys of the refunds that were asked for
+	restocks []string          // the ids of the restocks that were done
 	changes  []payments.Change
 }
 
@@ -253,3 +255,22 @@ var unreachable = fault.New(fault.Unavailable, "test_unreachable", "nobody there
 
 // declinedRefund is why a provider keeps the money.
 var declinedRefund = &payments.Failure{Code: "refund_failed"}
+
+func (s stock) Restock(_ context.Context, r inventory.RestockRequest) (inventory.Restocked, error) {
+	call := "inventory.restock"
+	for _, l := range r.Lines {
+		call += fmt.Sprintf(" %d %s", l.Quantity, l.SKU)
+	}
+	if r.Location != "" {
+		call += " at " + r.Location
+	}
+	if err := s.ask(call); err != nil {
+		return inventory.Restocked{}, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.restocks = append(s.restocks, r.RestockID)
+	return inventory.Restocked{OrderID: r.OrderID, RestockID: r.RestockID}, nil
+}
+
+var errNoStock = inventory.ErrOutOfStock

@@ -17,7 +17,6 @@
 package checkout
 
 import (
-	"context"
 	"errors"
 	"log/slog"
 	"time"
@@ -88,11 +87,7 @@ type Checkout struct {
 	Deps
 	policy Policy
 	owner  string // names this runner in leases
-
-	// putBack asks inventory to put units of an order back on a shelf; nil where it can't.
-	putBack func(context.Context, string, restockOf) error
-
-	wake chan struct{}
+	wake   chan struct{}
 }
 
 var _ orders.Service = (*Checkout)(nil)

@@ -7,6 +7,7 @@ import (
 
 	"gorm.io/gorm"
 
+	"cutpoint/modules/inventory"
 	"cutpoint/modules/orders"
 	"cutpoint/platform/fault"
 	"cutpoint/platform/store"
@@ -22,15 +23,10 @@ type restockOf struct {
 
 // insertRestock writes down that units are to be put back, in the commit of what decides it.
 func (c *Checkout) insertRestock(tx *gorm.DB, r *record, of restockOf) error {
-	if c.putBack == nil {
-		return errNoRestock
-	}
 	_, err := store.Exec(tx, "INSERT INTO restocks (id, order_id, return_id, lines, location, state, problem, created_at) VALUES (?, ?, ?, ?, ?, 'pending', '', ?)",
 		of.id, r.order.ID, of.returnID, text(of.lines), of.location, store.Micros(c.Now()))
 	return err
 }
-
-var errNoRestock = fault.New(fault.Conflict, "orders.no_restock", "this shop can't put units back on a shelf; adjust the stock by hand")
 
 // restock settles what a refund or a return leaves to do: inventory puts the units back that it is to, and a return that was refunded
 // says so. What inventory refuses is kept with the reason, for a person to set right; the order does not wait for it.
@@ -42,11 +38,13 @@ func (c *Checkout) restock(ctx context.Context, r *record) (move, error) {
 	m := move{to: completed, reference: of.id}
 	state := "done"
 	if of.id != "" {
-		if f := fault.From(c.putBack(ctx, r.order.ID, of)); f != nil {
-			if !definite(f) {
-				return move{}, f
-			}
+		_, err := c.Inventory.Restock(ctx, of.request(r.order.ID))
+		switch f := fault.From(err); {
+		case err == nil:
+		case definite(f):
 			state, m.failure = "refused", f
+		default:
+			return move{}, err
 		}
 	}
 	problem := ""
@@ -61,6 +59,20 @@ func (c *Checkout) restock(ctx context.Context, r *record) (move, error) {
 			orders.ReturnRefunded, store.Micros(c.Now()), r.order.ID, orders.ReturnReceived)
 		return err
 	})
+}
+
+// request says why in words of ours: a customer's would outlive them in the ledger.
+func (of restockOf) request(orderID string) inventory.RestockRequest {
+	req := inventory.RestockRequest{
+		OrderID: orderID, RestockID: of.id, Location: of.location, Reason: "refunded before it was sent", Lines: make([]inventory.Line, len(of.lines)),
+	}
+	if of.returnID != "" {
+		req.Reason = "return " + of.returnID
+	}
+	for i, l := range of.lines {
+		req.Lines[i] = inventory.Line{SKU: l.SKU, Quantity: l.Quantity}
+	}
+	return req
 }
 
 // pendingRestock is what inventory is still to be asked for an order, if anything.
