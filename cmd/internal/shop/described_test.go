@@ -106,8 +106,13 @@ func (d description) validate(at string, body []byte) error {
 	return schema.Validate(value)
 }
 
-// operation finds the description of what a method does at a path.
+// operation finds the description of what a method does at a path: a path without parameters goes before one with.
 func (d description) operation(method, path string) (template string, operation map[string]any) {
+	if item, ok := d.document["paths"].(map[string]any)[path].(map[string]any); ok {
+		if operation, ok := item[strings.ToLower(method)].(map[string]any); ok {
+			return path, operation
+		}
+	}
 	for template, item := range d.document["paths"].(map[string]any) {
 		if operation, ok := item.(map[string]any)[strings.ToLower(method)].(map[string]any); ok && matches(template, path) {
 			return template, operation

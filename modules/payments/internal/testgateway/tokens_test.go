@@ -420,3 +420,71 @@ func TestList(t *testing.T) {
 		t.Error("a foreign cursor was taken")
 	}
 }
+
+// TestCaptures authorises, and then captures in parts.
+func TestCaptures(t *testing.T) {
+	for _, c := range []struct {
+		token  string
+		pass   time.Duration
+		finals []bool // of captures of 1000 each
+		want   string
+	}{
+		{"pm_card_visa", 0, []bool{false, false, false}, "succeeded succeeded amount_too_large"},
+		{"pm_card_visa", 0, []bool{true, false}, "succeeded nothing_to_capture"},
+		{"pm_card_visa", 8 * 24 * time.Hour, []bool{true}, "authorisation_expired"},
+		{"pm_sim_captureOnce", 0, []bool{false, true, true}, "multicapture_not_supported succeeded nothing_to_capture"},
+		{"pm_sim_authorisedFor_60", time.Minute, []bool{true}, "authorisation_expired"},
+		{"pm_sim_authorisedFor_60", time.Second, []bool{true}, "succeeded"},
+	} {
+		b := fresh(t)
+		in := charge("op_1")
+		in.Kind, in.Token = payments.OperationAuthorise, c.token
+		began := b.clock.now()
+		r := must(t)(b.Authorise(t.Context(), in))
+		if r.Multicapture != (c.token != "pm_sim_captureOnce") || !r.Until.After(began) {
+			t.Errorf("%s: %+v", c.token, r)
+		}
+		b.clock.pass(c.pass)
+		var got []string
+		for i, final := range c.finals {
+			take := till.Instruction{Kind: payments.OperationCapture, Key: fmt.Sprint("op_take_", i), OrderID: in.OrderID, Amount: money.Of(1000, "EUR"), Charge: r.Reference, Final: final}
+			answer := must(t)(b.Capture(t.Context(), take))
+			if again := must(t)(b.Capture(t.Context(), take)); again.State != answer.State {
+				t.Errorf("%s again: %+v", c.token, again)
+			}
+			if got = append(got, string(answer.State)); answer.State == till.Declined {
+				got[i] = answer.Failure.Code
+			}
+		}
+		if strings.Join(got, " ") != c.want {
+			t.Errorf("%s: %s, want %s", c.token, got, c.want)
+		}
+	}
+}
+
+func TestDispute(t *testing.T) {
+	b := fresh(t)
+	say := func(status string, want error) payments.Dispute {
+		t.Helper()
+		d, err := b.Dispute(t.Context(), payments.DisputeRequest{OrderID: "ord_1", Status: status})
+		if !errors.Is(err, want) {
+			t.Fatalf("%s: %v, want %v", status, err, want)
+		}
+		return d
+	}
+	say(payments.DisputeOpen, payments.ErrNotCharged)
+	r := must(t)(b.Charge(t.Context(), charge("op_1")))
+	say(payments.DisputeWon, payments.ErrNotCharged)
+	for range 2 {
+		say(payments.DisputeOpen, nil)
+	}
+	say(payments.DisputeLost, nil)
+	if d := say(payments.DisputeWon, nil); d.Status != payments.DisputeLost || d.Amount != money.Of(2580, "EUR") {
+		t.Errorf("%+v", d)
+	}
+	b.pump(t)
+	events := b.events(t)
+	if len(events) != 2 || events[0].Dispute.Status != payments.DisputeOpen || events[1].Dispute.Status != payments.DisputeLost || events[1].Dispute.Charge != r.Reference {
+		t.Errorf("%+v", events)
+	}
+}

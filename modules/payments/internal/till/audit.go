@@ -83,9 +83,9 @@ func (t *Till) auditPayment(ctx context.Context, e *entry, repair bool) (finding
 	return findings, nil
 }
 
-// disagreement says how the provider sees an operation that succeeded here, "" if as we do.
+// disagreement says how the provider sees an operation that succeeded here, "" if as we do, or if it was another provider's.
 func (t *Till) disagreement(ctx context.Context, e *entry, op *operation) (string, error) {
-	if op.Status != payments.OperationSucceeded || op.Kind == payments.OperationMarkPaid {
+	if op.Status != payments.OperationSucceeded || op.Kind == payments.OperationMarkPaid || e.Provider != t.provider.Name() {
 		return "", nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, t.policy.ProviderTimeout)

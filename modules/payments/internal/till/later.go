@@ -41,6 +41,9 @@ func (t *Till) follow(ctx context.Context, orderID string, plan plan) (payments.
 	op, err := plan(e)
 	fresh := false
 	if err == nil && op != nil && op.ID == "" {
+		if err := t.foreign(e); err != nil {
+			return payments.Payment{}, err
+		}
 		if !t.breaker.closed() {
 			return payments.Payment{}, payments.ErrNotSent.About(orderID).Because(errOpen)
 		}

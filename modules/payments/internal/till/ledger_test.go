@@ -230,3 +230,22 @@ func TestCardNumbersAreRefused(t *testing.T) {
 		}
 	}
 }
+
+// TestForeign changes the provider under payments that another one made: nobody else is asked about them.
+func TestForeign(t *testing.T) {
+	f := newTill(t, silence)
+	f.charge(t, payments.ErrUnknownOutcome)
+	f.exec(t, "UPDATE payments SET provider = 'another'")
+	f.charge(t, payments.ErrUnknownOutcome)
+	f.seal(t, payments.ErrUnknownOutcome)
+	if len(f.provider.asked) != 1 || len(f.provider.looked) != 0 || len(f.provider.sealed) != 0 {
+		t.Errorf("%+v, %+v, %+v", f.provider.asked, f.provider.looked, f.provider.sealed)
+	}
+	g := newTill(t, succeed("ch_1"))
+	g.charge(t, nil)
+	g.exec(t, "UPDATE payments SET provider = 'another'")
+	g.refund(t, payments.ErrUnknownOutcome)
+	if found, err := g.Audit(t.Context(), audit.Request{}); err != nil || len(found.Findings) != 0 || len(g.provider.asked) != 1 {
+		t.Errorf("%+v, %v", found, err)
+	}
+}

@@ -14,6 +14,9 @@ func (t *Till) operate(caller context.Context, e *entry, id, token string, fresh
 	if !e.waits(e.operation(id)) {
 		return e.answer(id)
 	}
+	if err := t.foreign(e); err != nil {
+		return payments.Payment{}, err
+	}
 	ctx, cancel := context.WithTimeout(caller, t.policy.ProviderTimeout)
 	defer cancel()
 	result, err := Result{State: NotFound}, error(nil)
@@ -27,6 +30,14 @@ func (t *Till) operate(caller context.Context, e *entry, id, token string, fresh
 		return payments.Payment{}, err
 	}
 	return t.conclude(caller, e, id, result)
+}
+
+// foreign returns an error for a payment of another provider than the one there is now: only that one could say what became of it.
+func (t *Till) foreign(e *entry) error {
+	if e.Provider == t.provider.Name() {
+		return nil
+	}
+	return payments.ErrUnknownOutcome.Saying("this payment was made with the provider %s, and %s is configured", e.Provider, t.provider.Name()).About(e.OrderID)
 }
 
 // seek is the look-up ladder. NotFound means that the same key may be sent again: it never arrived, or, if it did, the provider

@@ -30,6 +30,9 @@ func (t *Till) Seal(caller context.Context, r payments.SealRequest) (payments.Pa
 	if !e.waits(op) {
 		return e.answer(op.ID)
 	}
+	if err := t.foreign(e); err != nil {
+		return payments.Payment{}, err
+	}
 	ctx, cancel := context.WithTimeout(caller, t.policy.ProviderTimeout)
 	defer cancel()
 	result, err := t.seal(ctx, e, op)
