@@ -25,6 +25,8 @@ type policies struct {
 	BreakerFor      time.Duration `help:"For how long." default:"5s"`
 	ReconcileEvery  time.Duration `help:"How often the payment provider's books are compared with ours." default:"10m"`
 
+	ExpiryNotice time.Duration `help:"How long before the end of an authorisation it is told." default:"24h"`
+
 	WebhookAllowPrivate bool          `help:"Let webhooks go to private and loopback addresses, and over plain HTTP; --demo does by itself."`
 	WebhookTimeout      time.Duration `help:"Longest wait for a receiver of webhooks." default:"15s"`
 	WebhookConcurrency  int           `help:"Webhooks under way at once." default:"16"`
@@ -42,7 +44,7 @@ func (p policies) checkout() shop.CheckoutPolicy {
 
 func (p policies) payments() shop.PaymentsPolicy {
 	return shop.PaymentsPolicy{
-		ProviderTimeout: p.ProviderTimeout, BreakerAfter: p.BreakerAfter, BreakerFor: p.BreakerFor, ReconcileEvery: p.ReconcileEvery,
+		ProviderTimeout: p.ProviderTimeout, BreakerAfter: p.BreakerAfter, BreakerFor: p.BreakerFor, ReconcileEvery: p.ReconcileEvery, ExpiryNotice: p.ExpiryNotice,
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 	"cutpoint/platform/store"
 )
 
-// migrationsOf is the part of a history whose files begin with a number.
+// migrationsOf is the part of a history up to a number.
 type migrationsOf struct {
 	fs.FS
 	number string
@@ -20,7 +20,7 @@ type migrationsOf struct {
 func (m migrationsOf) ReadDir(name string) (kept []fs.DirEntry, err error) {
 	all, err := fs.ReadDir(m.FS, name)
 	for _, e := range all {
-		if strings.HasPrefix(e.Name(), m.number) {
+		if upTo(e.Name(), m.number) {
 			kept = append(kept, e)
 		}
 	}
@@ -31,11 +31,15 @@ func (m migrationsOf) ReadDir(name string) (kept []fs.DirEntry, err error) {
 func (m migrationsOf) Glob(pattern string) (kept []string, err error) {
 	all, err := fs.Glob(m.FS, pattern)
 	for _, name := range all {
-		if strings.HasPrefix(name, m.number) {
+		if upTo(name, m.number) {
 			kept = append(kept, name)
 		}
 	}
 	return kept, err
+}
+
+func upTo(name, number string) bool {
+	return strings.Compare(name[:min(len(name), len(number))], number) <= 0
 }
 
 func exec(t *testing.T, s *store.Store, sql string) {

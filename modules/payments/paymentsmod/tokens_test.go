@@ -315,3 +315,55 @@ func TestMigration(t *testing.T) {
 		t.Error("versions were lost")
 	}
 }
+
+// TestMigration_ledger opens a file that was written before there was a ledger: it begins with what had moved.
+func TestMigration_ledger(t *testing.T) {
+	dir := t.TempDir()
+	s, err := store.Open(t.Context(), store.Options{Path: filepath.Join(dir, "payments.db"), Migrations: migrationsOf{migrations.SQLite("payments"), "0002"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	payment := func(id, status string, authorised, captured, refunded int) {
+		exec(t, s, fmt.Sprintf(`INSERT INTO payments (id, order_id, status, amount, currency, authorised, captured, refunded, moved_currency, provider, token_digest, version, created_at, updated_at)
+			VALUES ('pay_%[1]s', 'ord_%[1]s', '%[2]s', 100, 'EUR', %[3]d, %[4]d, %[5]d, 'EUR', 'another', 'digest', 4, 1, 2)`, id, status, authorised, captured, refunded))
+	}
+	operation := func(payment, kind, status string, amount, moved int) {
+		ended := map[bool]int{true: 2}[status == "succeeded"]
+		exec(t, s, fmt.Sprintf(`INSERT INTO operations (id, payment_id, kind, refund_id, status, amount, currency, key, moved_amount, moved_currency, attempts, started_at, ended_at)
+			VALUES ('op_%[1]s_%[2]s', 'pay_%[1]s', '%[2]s', '', '%[3]s', %[4]d, 'EUR', 'op_%[1]s_%[2]s', %[5]d, 'EUR', 1, 1, %[6]d)`, payment, kind, status, amount, moved, ended))
+	}
+	payment("held", "authorised", 100, 0, 0)
+	operation("held", "authorise", "succeeded", 100, 100)
+	payment("taken", "succeeded", 100, 100, 40)
+	operation("taken", "authorise", "succeeded", 100, 100)
+	operation("taken", "capture", "succeeded", 100, 100)
+	operation("taken", "refund", "succeeded", 40, 40)
+	payment("void", "cancelled", 0, 0, 0)
+	operation("void", "authorise", "succeeded", 100, 100)
+	operation("void", "void", "succeeded", 100, 100)
+	payment("word", "succeeded", 0, 100, 0)
+	operation("word", "charge", "pending", 100, 0)
+	operation("word", "mark_paid", "succeeded", 100, 100)
+	payment("wrong", "pending", 0, 0, 0)
+	operation("wrong", "charge", "disputed", 100, 101)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	c := open(t, dir, nil)
+	page, err := c.Entries(t.Context(), payments.EntriesRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, e := range page.Entries {
+		got = append(got, fmt.Sprintf("%s: %s < %s %d", e.OrderID, e.Debit, e.Credit, e.Amount.Amount))
+	}
+	want := []string{"ord_held: authorisations < commitments 100", "ord_taken: provider < sales 100", "ord_taken: refunds < provider 40",
+		"ord_word: outside < sales 100", "ord_wrong: provider < sales 101"}
+	if !slices.Equal(got, want) {
+		t.Errorf("%q", got)
+	}
+	if found, err := c.Audit(t.Context(), audit.Request{}); err != nil || len(found.Findings) != 0 {
+		t.Errorf("%+v, %v", found, err)
+	}
+}

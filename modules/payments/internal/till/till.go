@@ -26,7 +26,7 @@
 //
 // A payment whose charge is disputed is pending until an operator decides: MarkPaid accepts what moved, Refund gives it back.
 //
-// Whatever commit changes what moved writes the ledger too (ledger.go); disputes and the ends of authorisations are there as well.
+// Whatever commit changes what moved writes the ledger too: ledger.go. disputes.go and expiry.go hold what may happen to a payment later.
 //
 // charge.go, later.go and seal.go hold what is asked of payments; operate.go, ask.go and breaker.go the way to the provider;
 // entry.go and derive.go the state machines; inbox.go, changes.go, reconcile.go and audit.go what the provider tells by itself
