@@ -77,7 +77,7 @@ bench: ## Run the benchmarks
 
 .PHONY: tax
 tax: ## Compare orders a second on the channel layer with modules that call each other plainly
-	go test -v -run '^$$' -bench Tax -benchtime 40x ./cmd/internal/shop
+	go test -v -run '^$$' -bench Tax -benchtime 120x ./cmd/internal/shop
 
 .PHONY: probe
 probe: ## Compare orders a second with the same commits made by SQL alone

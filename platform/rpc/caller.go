@@ -40,7 +40,7 @@ type Observation struct {
 // Caller is the side of a module from which calls go out. It is safe for concurrent use.
 type Caller struct {
 	layer   channel.Layer
-	direct  *direct // of a test that measures; mostly nil
+	direct  *Direct // of a test that measures; mostly nil
 	from    string
 	options CallerOptions
 	process uint64
@@ -53,7 +53,7 @@ func NewCaller(l channel.Layer, from string, o CallerOptions) *Caller {
 	if o.Timeout <= 0 {
 		o.Timeout = DefaultTimeout
 	}
-	d, _ := l.(*direct)
+	d, _ := l.(*Direct)
 	return &Caller{layer: l, direct: d, from: from, options: o, process: channel.NewProcess(), start: time.Now()}
 }
 

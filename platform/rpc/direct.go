@@ -16,18 +16,24 @@ import (
 //
 // It is there to measure what the boundaries cost (the shop's tax test), and for nothing else: it gives up all that this
 // package promises. Whatever is not such a call goes to l.
-func NewDirect(l channel.Layer) channel.Layer {
-	d := &direct{Layer: l}
+func NewDirect(l channel.Layer) *Direct {
+	d := &Direct{Layer: l}
 	d.functions.Store(&map[string]any{})
 	return d
 }
 
-type direct struct {
+// Direct is a layer with plain calls; see NewDirect.
+type Direct struct {
 	channel.Layer
 
+	off       atomic.Bool
 	mu        sync.Mutex
 	functions atomic.Pointer[map[string]any] // by operation, of type function; replaced, never changed in place
 }
+
+// Turn turns plain calls on, as they are at first, or off: then later calls go to the layer below, so that one program can be
+// measured both ways.
+func (d *Direct) Turn(on bool) { d.off.Store(!on) }
 
 // function is a registered handler without its message.
 type function[Req, Resp any] func(context.Context, Req) (Resp, *fault.Error)
@@ -45,7 +51,7 @@ func leave(l channel.Layer, functions map[string]any) {
 }
 
 func replace(l channel.Layer, change func(map[string]any)) {
-	d, ok := l.(*direct)
+	d, ok := l.(*Direct)
 	if !ok {
 		return
 	}
@@ -57,8 +63,8 @@ func replace(l channel.Layer, change func(map[string]any)) {
 }
 
 // directly returns the function behind an operation, or nil if it has to be called over the layer.
-func directly[Req, Resp any](d *direct, op *Op[Req, Resp]) function[Req, Resp] {
-	if d == nil {
+func directly[Req, Resp any](d *Direct, op *Op[Req, Resp]) function[Req, Resp] {
+	if d == nil || d.off.Load() {
 		return nil
 	}
 	f, _ := (*d.functions.Load())[op.name].(function[Req, Resp])

@@ -38,13 +38,16 @@ func TestDirect(t *testing.T) {
 	if resp, err := benchNested.Call(ctx, c, r); err != nil || &got[0] != &r.Lines[0] || &resp.Lines[0] != &r.Lines[0] {
 		t.Errorf("a call copies, or fails: %v", err)
 	}
-	for _, figures := range l.Stats() {
-		if figures.Sent > 0 {
-			t.Errorf("a message went over %s", figures.Name)
-		}
+	if n := sent(l); n > 0 {
+		t.Errorf("%d messages went over the layer", n)
 	}
+	l.Turn(false)
+	if _, err := benchFlat.Call(ctx, c, flat{}); !errors.Is(err, errBad) || sent(l) != 1 {
+		t.Errorf("turned off: got %v and %d messages", err, sent(l))
+	}
+	l.Turn(true)
 	resp, err := benchFlat.Call(ctx, c, flat{SKU: "MUG-1"})
-	if f := fault.From(err); !errors.Is(err, errBad) || f.Outcome != fault.Executed || resp != (flat{}) {
+	if f := fault.From(err); !errors.Is(err, errBad) || f.Outcome != fault.Executed || resp != (flat{}) || sent(l) != 1 {
 		t.Errorf("a refusal: got %v (%v) with %+v", err, f.Outcome, resp)
 	}
 	if err := s.Stop(t.Context()); err != nil {
@@ -56,3 +59,11 @@ func TestDirect(t *testing.T) {
 }
 
 type strangeKey struct{}
+
+// sent is how many messages went over the channels of a layer.
+func sent(l channel.Layer) (n uint64) {
+	for _, figures := range l.Stats() {
+		n += figures.Sent
+	}
+	return n
+}

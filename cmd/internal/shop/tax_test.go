@@ -18,13 +18,14 @@ import (
 	"cutpoint/cmd/internal/load"
 	"cutpoint/cmd/internal/shop"
 	"cutpoint/platform/auth"
+	"cutpoint/platform/channel"
 	"cutpoint/platform/rpc"
 )
 
 // TestDirectWiring compares a shop on the channel layer with the same modules wired by plain calls: what a customer sees is the
 // same but for ids and times.
 func TestDirectWiring(t *testing.T) {
-	layer, direct := open(t, shop.Config{}), open(t, shop.Config{Layer: rpc.NewDirect})
+	layer, direct := open(t, shop.Config{}), open(t, shop.Config{Layer: plainly})
 	for _, step := range []struct {
 		method, path string
 		body         any
@@ -52,6 +53,9 @@ func TestDirectWiring(t *testing.T) {
 	}
 }
 
+// plainly lets modules call each other without boundaries.
+func plainly(l channel.Layer) channel.Layer { return rpc.NewDirect(l) }
+
 // personal is what differs between two shops that do the same.
 var personal = regexp.MustCompile(`[a-z]+_[0-9a-z]{20,}|\d{4}-\d\d-\d\dT[0-9:.]+Z`)
 
@@ -65,43 +69,52 @@ func (r *running) seen(t testing.TB, method, path string, body any) string {
 	return personal.ReplaceAllString(fmt.Sprint(a.Status, answer, err), "*")
 }
 
-// BenchmarkTax alternates between two shops in one process, one on the channel layer and one whose modules call each other
-// plainly, and compares the orders that they complete in a second. One iteration is one round:
+// BenchmarkTax lets one shop take turns: its modules call each other over the channel layer, or plainly. It is one shop, since two
+// that are alike differ by some per cent from the first order to the last. In each round plain calls have two turns: how far these
+// are apart tells how much the rest can be trusted. One iteration is one round:
 //
 //	make tax
 func BenchmarkTax(b *testing.B) {
-	layer, direct := onDisk(b, shop.Config{Capacity: 1000}), onDisk(b, shop.Config{Capacity: 1000, Layer: rpc.NewDirect})
+	var wiring *rpc.Direct
+	r := onDisk(b, shop.Config{Capacity: 1000, Layer: func(l channel.Layer) channel.Layer {
+		wiring = rpc.NewDirect(l)
+		return wiring
+	}})
 	for _, customers := range []int{8, 64} {
 		b.Run(fmt.Sprintf("customers=%d", customers), func(b *testing.B) {
 			useAllProcessors(b)
-			const each = 500 * time.Millisecond // of a run: many short ones in turn tell more than a few long ones, since the machine drifts
-			orders := int(buy(b, layer, customers, 1000) * each.Seconds())
-			buy(b, direct, customers, 1000)
-			var sides, work comparison
-			side := func(i int, r *running) func() float64 {
+			const turn = 200 * time.Millisecond // many short ones tell more than a few long ones, since the machine drifts
+			orders := int(buy(b, r, customers, 1000) * turn.Seconds())
+			var sides, work, commits comparison
+			side := func(i int, plain bool) func() float64 {
 				return func() float64 {
-					before := processorTime(b)
+					wiring.Turn(plain)
+					processor, committed := processorTime(b), r.shop.Stores().Commits
 					perSecond := buy(b, r, customers, orders)
-					work.of[i] = append(work.of[i], float64((processorTime(b)-before)/time.Microsecond)/float64(orders))
+					work.of[i] = append(work.of[i], float64((processorTime(b)-processor)/time.Microsecond)/float64(orders))
+					commits.of[i] = append(commits.of[i], float64(r.shop.Stores().Commits-committed)/float64(orders))
 					return perSecond
 				}
 			}
 			for b.Loop() {
-				sides.round(side(0, layer), side(1, direct))
-				b.Logf("layer %6.0f orders/s, direct %6.0f, ratio %.3f; processor time of an order: %.0f and %.0f us, ratio %.3f",
-					sides.last(0), sides.last(1), sides.last(0)/sides.last(1), work.last(0), work.last(1), work.last(0)/work.last(1))
+				sides.round(side(0, false), side(1, true), side(2, true))
 			}
-			ratio, low, high := sides.ratio()
-			b.Logf("median: layer %.0f orders/s, direct %.0f; ratio of a round %.3f, middle half %.3f to %.3f, at most 3 %% apart wanted",
-				median(sides.of[0]), median(sides.of[1]), ratio, low, high)
-			costs, low, high := work.ratio()
-			b.Logf("median processor time of an order, client included: layer %.0f us, direct %.0f us; ratio %.3f, middle half %.3f to %.3f",
-				median(work.of[0]), median(work.of[1]), costs, low, high)
-			b.ReportMetric(median(sides.of[0]), "layer-orders/s")
-			b.ReportMetric(median(sides.of[1]), "direct-orders/s")
+			sides.tell(b, "orders a second")
+			work.tell(b, "microseconds of processor time an order, client included")
+			commits.tell(b, "commits an order")
+			ratio, _, _ := sides.ratio()
 			b.ReportMetric(ratio, "ratio")
 		})
 	}
+}
+
+// tell logs the three sides of a tax.
+func (c *comparison) tell(b *testing.B, what string) {
+	b.Helper()
+	ratio, low, high := c.ratio()
+	same, sameLow, sameHigh := c.between(2, 1)
+	b.Logf("%s, medians of %d rounds: layer %.4g, plain %.4g; layer to plain %.3f, middle half %.3f to %.3f; plain to plain %.3f, %.3f to %.3f",
+		what, len(c.of[0]), median(c.of[0]), median(c.of[1]), ratio, low, high, same, sameLow, sameHigh)
 }
 
 // buy places orders and returns how many a second were completed.
@@ -127,16 +140,14 @@ func processorTime(b *testing.B) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// comparison holds what two sides reached in each round.
-type comparison struct{ of [2][]float64 }
+// comparison holds what two or three sides reached in each round.
+type comparison struct{ of [3][]float64 }
 
-// round measures both; who is first changes, so that whatever drifts meets both alike.
+// round measures all; who is first goes round, so that whatever drifts meets all alike.
 func (c *comparison) round(sides ...func() float64) {
-	order := []int{0, 1}
-	if len(c.of[0])%2 == 1 {
-		order = []int{1, 0}
-	}
-	for _, i := range order {
+	first := len(c.of[0])
+	for n := range sides {
+		i := (first + n) % len(sides)
 		runtime.GC() // what the other side left behind
 		c.of[i] = append(c.of[i], sides[i]())
 	}
@@ -145,10 +156,13 @@ func (c *comparison) round(sides ...func() float64) {
 func (c *comparison) last(side int) float64 { return c.of[side][len(c.of[side])-1] }
 
 // ratio returns the median of the rounds' ratios, first side to second, and the quartiles beside it.
-func (c *comparison) ratio() (middle, low, high float64) {
+func (c *comparison) ratio() (middle, low, high float64) { return c.between(0, 1) }
+
+// between does the same for any two sides.
+func (c *comparison) between(side, to int) (middle, low, high float64) {
 	var ratios []float64
-	for i := range c.of[0] {
-		ratios = append(ratios, c.of[0][i]/c.of[1][i])
+	for i := range c.of[side] {
+		ratios = append(ratios, c.of[side][i]/c.of[to][i])
 	}
 	slices.Sort(ratios)
 	return median(ratios), ratios[len(ratios)/4], ratios[(3*len(ratios)-1)/4]
