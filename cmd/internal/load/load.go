@@ -3,6 +3,7 @@ package load
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net/http"
@@ -118,6 +119,19 @@ func (r Run) Do(ctx context.Context) Result {
 	return summarise(r.Concurrency, samples, time.Since(start))
 }
 
+// Customers is how many different ones orders come from.
+const Customers = 100_000
+
+// customer is who places the nth order. One after the other they are as far apart as those of a real shop are: were they
+// neighbours, a shop would write to one place of its indexes where a real one writes to many.
+func customer(n int) string { return fmt.Sprintf("customer%d@example.com", n*7919%Customers) }
+
+// key is the idempotency key of the nth order, as random as those of real clients, for the same reason.
+func (r Run) key(n int) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s-%d", r.KeyPrefix, n))
+	return fmt.Sprintf("%x", sum[:16])
+}
+
 // sample is what one customer saw.
 type sample struct {
 	took   []time.Duration
@@ -139,7 +153,7 @@ func (s *sample) place(ctx context.Context, r Run, n int) {
 	}
 	order := r.order(n)
 	start := time.Now()
-	a, err := r.Shop.Do(ctx, http.MethodPost, "/v1/orders", order, into, "Idempotency-Key", fmt.Sprintf("%s-%d", r.KeyPrefix, n))
+	a, err := r.Shop.Do(ctx, http.MethodPost, "/v1/orders", order, into, "Idempotency-Key", r.key(n))
 	var problem *client.Problem
 	switch {
 	case err == nil && a.Status == http.StatusCreated:

@@ -25,6 +25,7 @@ import (
 type running struct {
 	*client.Client
 	shop   *shop.Shop
+	data   string // its directory
 	secret string
 }
 
@@ -38,7 +39,7 @@ func open(t testing.TB, c shop.Config) *running {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &running{shop: s, secret: "cpk_test_key_of_the_suite"}
+	r := &running{shop: s, data: c.Data, secret: "cpk_test_key_of_the_suite"}
 	t.Cleanup(r.close(t))
 	r.Client = r.clientWith(t, r.secret, auth.Scopes()...)
 	if err := catalogue.Seed(t.Context(), r.Client); err != nil {

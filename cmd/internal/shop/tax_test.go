@@ -86,6 +86,7 @@ func BenchmarkTax(b *testing.B) {
 			const turn = 200 * time.Millisecond // many short ones tell more than a few long ones, since the machine drifts
 			orders := int(buy(b, r, customers, 1000) * turn.Seconds())
 			var sides, work, commits comparison
+			work.of, commits.of = make([][]float64, 3), make([][]float64, 3)
 			side := func(i int, plain bool) func() float64 {
 				return func() float64 {
 					wiring.Turn(plain)
@@ -112,22 +113,28 @@ func BenchmarkTax(b *testing.B) {
 func (c *comparison) tell(b *testing.B, what string) {
 	b.Helper()
 	ratio, low, high := c.ratio()
-	same, sameLow, sameHigh := c.between(2, 1)
+	same, sameLow, sameHigh := c.ratioOf(2, 1)
 	b.Logf("%s, medians of %d rounds: layer %.4g, plain %.4g; layer to plain %.3f, middle half %.3f to %.3f; plain to plain %.3f, %.3f to %.3f",
 		what, len(c.of[0]), median(c.of[0]), median(c.of[1]), ratio, low, high, same, sameLow, sameHigh)
 }
 
 // buy places orders and returns how many a second were completed.
-func buy(b *testing.B, r *running, customers, orders int) float64 {
-	b.Helper()
+func buy(t testing.TB, r *running, customers, orders int) float64 {
+	t.Helper()
+	return shopping(t, r, customers, orders).PerSecond
+}
+
+// shopping places orders and returns how that went.
+func shopping(t testing.TB, r *running, customers, orders int) load.Result {
+	t.Helper()
 	result := load.Run{
 		Shop: r.Client, SKUs: []string{"MUG-1", "SHIRT-1", "POSTER-1", "BOOK-1", "BAG-1", "CAP-1"}, Currency: "EUR", Token: "pm_card_visa",
 		Concurrency: customers, Orders: orders, KeyPrefix: fmt.Sprint(time.Now().UnixNano()),
-	}.Do(b.Context())
+	}.Do(t.Context())
 	if result.Failed() > 0 {
-		b.Fatalf("%v", result.Errors)
+		t.Fatalf("%v", result.Errors)
 	}
-	return result.PerSecond
+	return result
 }
 
 // processorTime is what this process has used so far. On a machine that others use too it says more than the clock.
@@ -140,15 +147,18 @@ func processorTime(b *testing.B) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// comparison holds what two or three sides reached in each round.
-type comparison struct{ of [3][]float64 }
+// comparison holds what the sides reached in each round.
+type comparison struct{ of [][]float64 }
 
-// round measures all; who is first goes round, so that whatever drifts meets all alike.
+// round measures all sides; who is first changes, so that whatever drifts meets them alike.
 func (c *comparison) round(sides ...func() float64) {
+	if c.of == nil {
+		c.of = make([][]float64, len(sides))
+	}
 	first := len(c.of[0])
 	for n := range sides {
 		i := (first + n) % len(sides)
-		runtime.GC() // what the other side left behind
+		runtime.GC() // what the side before left behind
 		c.of[i] = append(c.of[i], sides[i]())
 	}
 }
@@ -156,13 +166,13 @@ func (c *comparison) round(sides ...func() float64) {
 func (c *comparison) last(side int) float64 { return c.of[side][len(c.of[side])-1] }
 
 // ratio returns the median of the rounds' ratios, first side to second, and the quartiles beside it.
-func (c *comparison) ratio() (middle, low, high float64) { return c.between(0, 1) }
+func (c *comparison) ratio() (middle, low, high float64) { return c.ratioOf(0, 1) }
 
-// between does the same for any two sides.
-func (c *comparison) between(side, to int) (middle, low, high float64) {
+// ratioOf does the same for any two sides.
+func (c *comparison) ratioOf(a, b int) (middle, low, high float64) {
 	var ratios []float64
-	for i := range c.of[side] {
-		ratios = append(ratios, c.of[side][i]/c.of[to][i])
+	for i := range c.of[a] {
+		ratios = append(ratios, c.of[a][i]/c.of[b][i])
 	}
 	slices.Sort(ratios)
 	return median(ratios), ratios[len(ratios)/4], ratios[(3*len(ratios)-1)/4]
@@ -180,28 +190,48 @@ func useAllProcessors(b *testing.B) {
 	b.Cleanup(func() { runtime.GOMAXPROCS(before) })
 }
 
-// onDisk is a seeded shop whose data lies beside the test, since a temporary directory may be kept in memory. Its answers are
-// not held against the description, which would cost more than the orders.
+// onDisk is a seeded shop whose data lies beside the test.
 func onDisk(b *testing.B, c shop.Config) *running {
 	b.Helper()
-	var err error
-	if c.Data, err = os.MkdirTemp(".", "cutpoint-run-"); err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() { _ = os.RemoveAll(c.Data) })
-	c.Version, c.Log = "bench", slog.New(slog.DiscardHandler)
-	s, err := shop.Open(b.Context(), c)
+	c.Data = diskDirectory(b)
+	return seeded(b, c)
+}
+
+// diskDirectory is a directory beside the test, since a temporary one may be kept in memory.
+func diskDirectory(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp(".", "cutpoint-run-")
 	if err != nil {
-		b.Fatal(err)
+		t.Fatal(err)
 	}
-	r := &running{shop: s, secret: "cpk_key_of_the_benchmark"}
-	b.Cleanup(r.close(b))
-	if _, err := s.Keys().Add(b.Context(), "bench", r.secret, auth.Scopes()); err != nil {
-		b.Fatal(err)
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
+}
+
+// seeded is a new shop with the catalogue.
+func seeded(t testing.TB, c shop.Config) *running {
+	t.Helper()
+	r := unchecked(t, c)
+	if _, err := r.shop.Keys().Add(t.Context(), "bench", r.secret, auth.Scopes()); err != nil {
+		t.Fatal(err)
 	}
+	r.Client = client.Into(r.shop.API(), r.secret)
+	if err := catalogue.Seed(t.Context(), r.Client); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// unchecked opens a shop whose answers are not held against the description, which would cost more than the orders.
+func unchecked(t testing.TB, c shop.Config) *running {
+	t.Helper()
+	c.Version, c.Log = "bench", slog.New(slog.DiscardHandler)
+	s, err := shop.Open(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &running{shop: s, data: c.Data, secret: "cpk_key_of_the_benchmark"}
+	t.Cleanup(r.close(t))
 	r.Client = client.Into(s.API(), r.secret)
-	if err := catalogue.Seed(b.Context(), r.Client); err != nil {
-		b.Fatal(err)
-	}
 	return r
 }
