@@ -35,6 +35,18 @@ func Rows(db *gorm.DB, query string, args ...any) (*sql.Rows, error) {
 	return db.Statement.ConnPool.QueryContext(db.Statement.Context, placeholders(db, query), args...)
 }
 
+// List is what stands for values behind IN: "(?, ?)" for two, and what then belongs to the arguments.
+func List[T any](values []T) (marks string, args []any) {
+	args = make([]any, len(values))
+	for i, v := range values {
+		args[i] = v
+	}
+	if len(values) == 0 {
+		return "(NULL)", nil
+	}
+	return "(?" + strings.Repeat(", ?", len(values)-1) + ")", args
+}
+
 // placeholders writes the question marks of a query as the database wants them. SQLite takes them as they are.
 func placeholders(db *gorm.DB, query string) string {
 	if db.Name() == "sqlite" {

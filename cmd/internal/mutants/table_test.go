@@ -86,7 +86,7 @@ func mutants() []mutant {
 			{checkout + "rows.go", "if r.leaseUntil.After(now) {", "if false {"},
 			{checkout + "sweep.go", "AND lease_until <= ? ORDER", "AND ? > 0 ORDER"},
 			{checkout + "rows.go", "WHERE order_id = ? AND version = ?\",\n\t\t\tc.owner", "WHERE order_id = ? AND ? > 0\",\n\t\t\tc.owner"},
-			{checkout + "rows.go", "WHERE order_id = ? AND version = ?`,\n\t\to.State", "WHERE order_id = ? AND ? > 0`,\n\t\to.State"},
+			{checkout + "rows.go", "AND version = ? AND cancel_requested = ?`,\n\t\to.State", "AND ? > 0 AND cancel_requested = ?`,\n\t\to.State"},
 		}, "invariant|is processing|UNIQUE"},
 		{"the key of an order is claimed in a commit of its own", []edit{
 			{checkout + "place.go", "if err := store.SaveClaim(tx, key, r.order.ID, answer, r.order.CreatedAt); err != nil {\n\t\t\treturn err\n\t\t}\n\t\treturn c.create(tx, r)\n\t})",

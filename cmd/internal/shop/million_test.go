@@ -80,7 +80,11 @@ func filledShop(b *testing.B, size int, keep bool) *running {
 	}
 	if _, err := os.Stat(filepath.Join(data, "filled")); err != nil {
 		start := time.Now()
-		fill(b, data, size/batch*batch, batch)
+		if per := min(size, batch); size > 0 {
+			fill(b, data, size/per*per, per)
+		} else {
+			fill(b, data, 0, 1)
+		}
 		if err := os.WriteFile(filepath.Join(data, "filled"), nil, 0o600); err != nil {
 			b.Fatal(err)
 		}
@@ -90,7 +94,9 @@ func filledShop(b *testing.B, size int, keep bool) *running {
 }
 
 // newComparison is one whose figures are by-products of the rounds of another.
-func newComparison[T any](sides []T) *comparison { return &comparison{of: make([][]float64, len(sides))} }
+func newComparison[T any](sides []T) *comparison {
+	return &comparison{of: make([][]float64, len(sides))}
+}
 
 func onEach(shops []*running, measure func(int, *running) float64) (sides []func() float64) {
 	for i, r := range shops {

@@ -221,7 +221,8 @@ func (s *Stock) Check(ctx context.Context, r inventory.CheckRequest) (inventory.
 	if len(r.SKUs) > maxLines {
 		return checked, fault.ErrInvalid.At("/skus", fault.ErrInvalid.Code, "must have at most 1000 elements")
 	}
-	rows, err := s.store.Read(ctx).Raw("SELECT sku FROM items WHERE sku IN ?", r.SKUs).Rows()
+	wanted, args := store.List(r.SKUs)
+	rows, err := store.Rows(s.store.Read(ctx), "SELECT sku FROM items WHERE sku IN "+wanted, args...)
 	if err != nil {
 		return checked, err
 	}

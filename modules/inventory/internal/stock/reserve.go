@@ -206,7 +206,9 @@ func (s *Stock) Reservations(ctx context.Context, r inventory.ReservationsReques
 		if err := o.err(); err != nil {
 			return inventory.ReservationPage{}, err
 		}
-		return reservations(s.store.Read(ctx), inventory.MaxOrderIDs, heads+" WHERE order_id IN ? AND order_id > ? ORDER BY order_id", r.OrderIDs, r.After)
+		wanted, args := store.List(r.OrderIDs)
+		return reservations(s.store.Read(ctx), inventory.MaxOrderIDs, heads+" WHERE order_id IN "+wanted+" AND order_id > ? ORDER BY order_id",
+			append(args, r.After)...)
 	}
 	limit := limited(r.Limit)
 	return reservations(s.store.Read(ctx), limit, heads+" WHERE state = 'held' AND order_id > ? ORDER BY order_id LIMIT ?", r.After, limit+1)
@@ -222,7 +224,7 @@ const (
 // times as long.
 func reservations(db *gorm.DB, limit int, query string, args ...any) (inventory.ReservationPage, error) {
 	page := inventory.ReservationPage{Reservations: []inventory.Reservation{}}
-	rows, err := db.Raw(query, args...).Rows()
+	rows, err := store.Rows(db, query, args...)
 	if err != nil {
 		return inventory.ReservationPage{}, err
 	}
@@ -263,7 +265,8 @@ func addLines(db *gorm.DB, list []inventory.Reservation) (whole int, err error) 
 	if len(ids) == 0 {
 		return 0, nil
 	}
-	rows, err := db.Raw("SELECT order_id, sku, location, quantity, returned FROM reservation_lines WHERE order_id IN ?", ids).Rows()
+	wanted, args := store.List(ids)
+	rows, err := store.Rows(db, "SELECT order_id, sku, location, quantity, returned FROM reservation_lines WHERE order_id IN "+wanted, args...)
 	if err != nil {
 		return 0, err
 	}

@@ -108,10 +108,11 @@ func partsOf(tx *gorm.DB, wants []want, shelves map[string]shelf) ([]want, []inv
 
 // readShelves returns what the items wanted have to give. An item that is none is missing.
 func readShelves(tx *gorm.DB, wants []want) (map[string]shelf, error) {
-	rows, err := tx.Raw(`SELECT i.sku, i.kit, i.backorder, i.backordered, i.backorder_limit, i.low_stock_threshold,
+	wanted, args := store.List(skusOf(wants))
+	rows, err := store.Rows(tx, `SELECT i.sku, i.kit, i.backorder, i.backordered, i.backorder_limit, i.low_stock_threshold,
 		COALESCE(l.location, ''), COALESCE(p.priority, 0), CASE WHEN p.active = 1 THEN l.on_hand - l.reserved ELSE 0 END
 		FROM items i LEFT JOIN levels l ON l.sku = i.sku AND l.on_hand > l.reserved LEFT JOIN locations p ON p.code = l.location
-		WHERE i.sku IN ? ORDER BY i.sku, p.priority, l.location`, skusOf(wants)).Rows()
+		WHERE i.sku IN `+wanted+" ORDER BY i.sku, p.priority, l.location", args...)
 	if err != nil {
 		return nil, err
 	}

@@ -38,13 +38,16 @@ func (c *Checkout) Order(ctx context.Context, req orders.OrderRequest) (orders.O
 
 // Sagas implements orders.Service.
 func (c *Checkout) Sagas(ctx context.Context, req orders.SagasRequest) (orders.SagaPage, error) {
-	where := "s.next_attempt_at > 0 OR s.state = 'needs_review'"
+	live := "next_attempt_at > 0"
 	if req.Stuck {
-		where = "(s.next_attempt_at > 0 AND s.attempts >= 3) OR s.state = 'needs_review'"
+		live += " AND attempts >= 3"
 	}
 	limit := pageSize(req.Limit)
+	// Two conditions joined by OR would use neither's index, and look at every order that there ever was.
 	rows, err := c.Store.Read(ctx).Raw(`SELECT s.order_id, s.state, s.attempts, s.last_error, s.lease_owner, s.lease_until, s.next_attempt_at,
-		o.created_at, o.updated_at FROM sagas s JOIN orders o ON o.id = s.order_id WHERE `+where+" ORDER BY s.order_id LIMIT ?", limit+1).Rows()
+		o.created_at, o.updated_at FROM sagas s JOIN orders o ON o.id = s.order_id
+		WHERE s.order_id IN (SELECT order_id FROM sagas WHERE `+live+` UNION SELECT order_id FROM sagas WHERE state = 'needs_review')
+		ORDER BY s.order_id LIMIT ?`, limit+1).Rows()
 	if err != nil {
 		return orders.SagaPage{}, err
 	}

@@ -31,6 +31,7 @@ type record struct {
 	ending          string // the final state that a compensation leads to
 	reviewFrom      string // the state that review was entered from
 	cancelRequested bool
+	cancelStored    bool   // the same as it was read: the fence of an update
 	reason          string // of a cancellation or refund
 	operationID     string // of the refund under way: the key under which payments knows it
 	operationAmount int64  // 0: all that is left

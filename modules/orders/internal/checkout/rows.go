@@ -44,11 +44,11 @@ func (c *Checkout) load(db *gorm.DB, orderID string) (*record, error) {
 	var since, lease int64
 	var err error
 	r.order, err = scanOrder(
-		db.Raw("SELECT "+orderColumns+sagaColumns+" FROM orders o JOIN sagas s ON s.order_id = o.id WHERE o.id = ?", orderID).Row(),
+		store.Row(db, "SELECT "+orderColumns+sagaColumns+" FROM orders o JOIN sagas s ON s.order_id = o.id WHERE o.id = ?", orderID),
 		&r.placedBy, &since, &r.attempts, &r.failures, &r.ending, &r.reviewFrom, &r.cancelRequested, &r.reason, &r.operationID,
 		&r.operationAmount, &r.reference, &r.hold, &r.capture, &r.token, document{&r.expected}, &r.key.Caller, &r.key.Value, &r.steps, &r.events,
 		&lease)
-	r.since, r.leaseUntil = store.Time(since), store.Time(lease)
+	r.since, r.leaseUntil, r.cancelStored = store.Time(since), store.Time(lease), r.cancelRequested
 	return r, err
 }
 
@@ -76,7 +76,8 @@ func (c *Checkout) create(tx *gorm.DB, r *record) error {
 	return c.append(tx, r)
 }
 
-// update stores a record under the fence of its version. The caller holds the lease or takes it with this write.
+// update stores a record under the fence of its version, and of the wish to cancel, which is written without a new version. The caller
+// holds the lease or takes it with this write.
 func (c *Checkout) update(tx *gorm.DB, r *record) error {
 	o := &r.order
 	o.UpdatedAt = c.Now()
@@ -84,11 +85,11 @@ func (c *Checkout) update(tx *gorm.DB, r *record) error {
 	fenced, err := store.Exec(tx, `UPDATE sagas SET state = ?, since = ?, version = version + 1, lease_owner = ?, lease_until = ?, next_attempt_at = ?,
 		attempts = ?, failures = ?, last_error = ?, ending = ?, review_from = ?, cancel_requested = ?, reason = ?, operation_id = ?,
 		operation_amount = ?, reference = ?, payment_token = ?, key_caller = ?, key_value = ?, steps = ?, events = ?
-		WHERE order_id = ? AND version = ?`,
+		WHERE order_id = ? AND version = ? AND cancel_requested = ?`,
 		o.State, store.Micros(r.since), c.owner, store.Micros(r.leaseUntil), c.due(r, o.UpdatedAt),
 		r.attempts, r.failures, r.lastError, r.ending, r.reviewFrom, r.cancelRequested, r.reason, r.operationID,
 		r.operationAmount, r.reference, r.token, r.key.Caller, r.key.Value, r.steps+int64(len(r.entries)), r.events+int64(len(r.happened)),
-		o.ID, o.Version)
+		o.ID, o.Version, r.cancelStored)
 	if err != nil {
 		return err
 	}
@@ -96,6 +97,7 @@ func (c *Checkout) update(tx *gorm.DB, r *record) error {
 		return errOvertaken
 	}
 	o.Version++
+	r.cancelStored = r.cancelRequested
 	if r.repriced { // since it was quoted, which is rare
 		if _, err := store.Exec(tx, "UPDATE orders SET lines = ?, totals = ? WHERE id = ?", text(o.Lines), text(o.Totals), o.ID); err != nil {
 			return err
@@ -170,28 +172,43 @@ func (r *record) appendTimeline(tx *gorm.DB) error {
 // cancel that came in the meantime turns the saga here, so that it can't slip in between the decision and its commit.
 func (c *Checkout) save(ctx context.Context, r *record) error {
 	return c.Store.Write(context.WithoutCancel(ctx), func(tx *gorm.DB) error {
+		token := r.token
+		if !r.cancelRequested { // as nearly always: to look first would cost as much as to write
+			err := c.put(tx, r)
+			if !errors.Is(err, errOvertaken) {
+				return err
+			}
+		}
 		if err := seeCancellation(tx, r); err != nil {
 			return err
 		}
+		r.token = token
 		c.divert(r)
-		now := c.Now()
-		r.leaseUntil, r.nextAttempt, r.lastError = now.Add(c.policy.Lease), time.Time{}, ""
-		if r.order.State == awaitingAction { // nobody need wait with the customer
-			r.leaseUntil, r.nextAttempt = time.Time{}, now.Add(c.backoff(awaitingAction, 1))
-		}
-		if err := c.update(tx, r); err != nil {
-			return err
-		}
-		if !resting(r.order.State) {
-			return nil
-		}
-		return store.AnswerClaim(tx, r.key, r.order)
+		return c.put(tx, r)
 	})
+}
+
+// put stores a record with what goes with its state: the lease, the time of the next attempt, the answer.
+func (c *Checkout) put(tx *gorm.DB, r *record) error {
+	now := c.Now()
+	r.leaseUntil, r.nextAttempt, r.lastError = now.Add(c.policy.Lease), time.Time{}, ""
+	if r.order.State == awaitingAction { // nobody need wait with the customer
+		r.leaseUntil, r.nextAttempt = time.Time{}, now.Add(c.backoff(awaitingAction, 1))
+	}
+	if err := c.update(tx, r); err != nil {
+		return err
+	}
+	if !resting(r.order.State) {
+		return nil
+	}
+	return store.AnswerClaim(tx, r.key, r.order)
 }
 
 // seeCancellation reads whether the order is to be cancelled, which is written without the lease.
 func seeCancellation(tx *gorm.DB, r *record) error {
-	return store.Row(tx, "SELECT cancel_requested, reason FROM sagas WHERE order_id = ?", r.order.ID).Scan(&r.cancelRequested, &r.reason)
+	err := store.Row(tx, "SELECT cancel_requested, reason FROM sagas WHERE order_id = ?", r.order.ID).Scan(&r.cancelRequested, &r.reason)
+	r.cancelStored = r.cancelRequested
+	return err
 }
 
 // divert turns a saga that is to be cancelled, at a decision that is not stored yet.
@@ -246,13 +263,13 @@ func (c *Checkout) claimLease(ctx context.Context, orderID string) (r *record, e
 			return errOvertaken
 		}
 		r.leaseUntil = now.Add(c.policy.Lease)
-		fenced := tx.Exec("UPDATE sagas SET lease_owner = ?, lease_until = ?, version = version + 1 WHERE order_id = ? AND version = ?",
+		fenced, err := store.Exec(tx, "UPDATE sagas SET lease_owner = ?, lease_until = ?, version = version + 1 WHERE order_id = ? AND version = ?",
 			c.owner, store.Micros(r.leaseUntil), orderID, r.order.Version)
-		if fenced.Error == nil && fenced.RowsAffected == 0 {
+		if err == nil && fenced == 0 {
 			return errOvertaken
 		}
 		r.order.Version++
-		return fenced.Error
+		return err
 	})
 	return r, err
 }

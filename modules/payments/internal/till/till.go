@@ -181,7 +181,7 @@ func pageOf(limit int) int {
 func (t *Till) ofOrder(ctx context.Context, orderID string) (*entry, error) {
 	db := t.store.Read(ctx)
 	var paymentID string
-	switch err := db.Raw("SELECT id FROM payments WHERE order_id = ?", orderID).Row().Scan(&paymentID); {
+	switch err := store.Row(db, "SELECT id FROM payments WHERE order_id = ?", orderID).Scan(&paymentID); {
 	case errors.Is(err, sql.ErrNoRows):
 		return nil, nil
 	case err != nil:
