@@ -93,11 +93,11 @@ func (w *world) act() {
 		}
 	case n < 12:
 		w.command("cancel", func(id string) (orders.Placement, error) {
-			return w.Orders.Cancel(w.t.Context(), orders.CancelRequest{Key: w.key(), ID: id, Reason: "sim"})
+			return w.Orders.Cancel(w.life, orders.CancelRequest{Key: w.key(), ID: id, Reason: "sim"})
 		})
 	case n < 13:
 		w.command("capture", func(id string) (orders.Placement, error) {
-			return w.Orders.Capture(w.t.Context(), orders.CaptureRequest{Key: w.key(), ID: id})
+			return w.Orders.Capture(w.life, orders.CaptureRequest{Key: w.key(), ID: id})
 		})
 	case n < 15:
 		w.command("refund", func(id string) (orders.Placement, error) {
@@ -105,12 +105,12 @@ func (w *world) act() {
 			if w.dice.IntN(2) == 0 {
 				r.Amount = &money.Money{Amount: 1 + w.dice.Int64N(1500), Currency: "EUR"}
 			}
-			return w.Orders.Refund(w.t.Context(), r)
+			return w.Orders.Refund(w.life, r)
 		})
 	case n < 16:
 		w.command("act", func(id string) (orders.Placement, error) {
 			outcome := []string{payments.ActConfirm, payments.ActFail}[w.dice.IntN(2)]
-			_, err := w.Payments.Act(w.t.Context(), payments.ActRequest{OrderID: id, Outcome: outcome})
+			_, err := w.Payments.Act(w.life, payments.ActRequest{OrderID: id, Outcome: outcome})
 			return orders.Placement{}, err
 		})
 	case n < 17:
@@ -125,7 +125,7 @@ func (w *world) act() {
 func (w *world) wait(limit time.Duration) {
 	d := w.while(limit)
 	w.say("nobody does anything for %v", d)
-	time.Sleep(d)
+	w.sleep(d)
 }
 
 func (w *world) newWish() *wish {
@@ -156,7 +156,7 @@ func (w *world) newWish() *wish {
 func (w *world) place(n *wish) {
 	d := n.request.Draft
 	w.say("order %s: %v, %s %s %s", n.request.Key.Value, d.Lines, d.Payment.Token, d.Payment.Capture, d.Coupon)
-	p, err := w.Orders.Place(w.t.Context(), n.request)
+	p, err := w.Orders.Place(w.life, n.request)
 	w.heard(p, err)
 	if w.lost() {
 		n.unsure, n.refused = true, false
@@ -176,19 +176,16 @@ func (w *world) place(n *wish) {
 	}
 }
 
+// heard tells what a command was answered; what a process that has died meanwhile answers, nobody hears.
 func (w *world) heard(p orders.Placement, err error) {
-	if err != nil {
+	switch {
+	case w.lost():
+		return
+	case err != nil:
 		w.say("  %v", err)
 		return
 	}
 	w.say("  %s %s, captured %d, refunded %d", p.Order.ID, p.Order.State, p.Order.Payment.Captured.Amount, p.Order.Payment.Refunded.Amount)
-}
-
-// lost reports whether the process has died.
-func (w *world) lost() bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.dead
 }
 
 // command does something to an order that somebody knows of.
@@ -211,5 +208,5 @@ func (w *world) command(what string, do func(id string) (orders.Placement, error
 // resolve takes one of the exits of review, which may not be open.
 func (w *world) resolve(id string) (orders.Placement, error) {
 	exits := []string{orders.ResolveRetry, orders.ResolveMarkPaid, orders.ResolveSeal, orders.ResolveRefund}
-	return w.Orders.Resolve(w.t.Context(), orders.ResolveRequest{Key: w.key(), ID: id, Action: exits[w.dice.IntN(4)], Reference: "statement 7"})
+	return w.Orders.Resolve(w.life, orders.ResolveRequest{Key: w.key(), ID: id, Action: exits[w.dice.IntN(4)], Reference: "statement 7"})
 }

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash"
-	"hash/fnv"
 	"log/slog"
 	"math/rand/v2"
 	"os"
@@ -27,20 +25,25 @@ type world struct {
 	dir  string
 	shop *shop.Shop
 	shop.Contracts
-	lives uint64 // how often the shop was opened
+	lives uint64          // how often the shop was opened
+	life  context.Context // ends with the process
 
 	mu      sync.Mutex // of what follows, which the shop's own goroutines reach
 	faults  *rand.Rand
-	calm    bool    // no more faults
-	dead    bool    // the process has died
-	opening bool    // it is being born
+	calm    bool   // no more faults
+	opening bool   // the process is being born
+	kill    func() // ends its life
+	died    time.Time
 	fuse    int     // points until it dies
 	disk    float64 // how often a commit fails
-	trace   hash.Hash64
-	tell    bool // write the history down
+	history []string
+	tell    bool // print it
 
 	model
 }
+
+// clock is how an instant is written in a history.
+const clock = "15:04:05.000000000"
 
 const reconcileEvery = 4*time.Minute + 11*time.Microsecond
 
@@ -51,39 +54,29 @@ var (
 
 func newWorld(t *testing.T, seed uint64, tell bool) *world {
 	w := &world{
-		t: t, dice: rand.New(rand.NewPCG(seed, 1)), faults: rand.New(rand.NewPCG(seed, 2)), dir: t.TempDir(), trace: fnv.New64a(), tell: tell,
+		t: t, dice: rand.New(rand.NewPCG(seed, 1)), faults: rand.New(rand.NewPCG(seed, 2)), dir: t.TempDir(), tell: tell,
 		model: newModel(),
 	}
 	copyFiles(t, template(t), w.dir)
-	w.calm = true // it opens for the first time
-	if err := w.open(); err != nil {
-		t.Fatalf("open the shop: %v", err)
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
+	w.open()
 	w.disk = 0.05 * w.faults.Float64()
-	w.light()
-	w.calm = false
 	return w
 }
-
-// light sets the point at which this life ends, if it does.
-func (w *world) light() { w.fuse = w.faults.IntN(150) }
 
 // open starts the shop on what is on its disk.
 //
 // What its modules do first they do at the same instant, in whatever order: nothing fails meanwhile, or a seed would be several
 // histories. The crash matrix dies there.
-func (w *world) open() error {
-	w.setOpening(true)
-	defer w.setOpening(false)
-	w.lives++
-	life := rand.New(rand.NewPCG(w.dice.Uint64(), w.lives))
-	luck := life.Uint64()
+func (w *world) open() {
+	w.t.Helper()
+	w.begin()
+	defer w.born()
+	luck := rand.New(rand.NewPCG(w.dice.Uint64(), w.lives))
+	instant := luck.Uint64()
 	s, err := shop.Open(w.t.Context(), shop.Config{
 		Data: w.dir, Version: "sim", Log: slog.New(slog.DiscardHandler), Workers: 4, CallTimeout: 2 * time.Second, OrderPatience: 3 * time.Second,
-		Random: newEntropy(life), Fail: w.pass,
-		Dice: func() float64 { return rand.New(rand.NewPCG(luck, uint64(time.Now().UnixNano()))).Float64() },
+		Random: newEntropy(luck), Fail: w.pass,
+		Dice: func() float64 { return rand.New(rand.NewPCG(instant, uint64(time.Now().UnixNano()))).Float64() },
 		// Everything that runs by itself has a period of its own, so that no two things happen at the same instant.
 		Checkout: shop.CheckoutPolicy{
 			SweepEvery: 5*time.Second + 3*time.Microsecond, SweepBatch: 1, ActionLimit: 10 * time.Minute, UnknownLimit: 10 * time.Minute,
@@ -92,26 +85,43 @@ func (w *world) open() error {
 		Payments:    shop.PaymentsPolicy{ProviderTimeout: 1500*time.Millisecond + 7*time.Microsecond, ReconcileEvery: reconcileEvery, Idle: 10*time.Second + 17*time.Microsecond},
 		Webhooks:    shop.WebhooksPolicy{CollectEvery: time.Hour, DispatchEvery: time.Hour + time.Microsecond, CleanEvery: 24 * time.Hour},
 		ExpireHolds: time.Hour + 13*time.Microsecond,
-		Layer:       func(l channel.Layer) channel.Layer { return newWire(l, life, w.isCalm) },
+		Layer:       func(l channel.Layer) channel.Layer { return newWire(l, luck, w) },
 	})
 	if err != nil {
-		return err
+		w.t.Fatalf("open the shop: %v", err)
 	}
 	w.shop, w.Contracts = s, s.Contracts()
 	synctest.Wait() // until what it does first by itself is done: nobody comes at the same instant
-	return nil
 }
 
-func (w *world) setOpening(is bool) {
+func (w *world) begin() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.opening = is
+	w.lives++
+	w.life, w.kill = context.WithCancel(w.t.Context())
+	w.opening = true
 }
 
-func (w *world) isCalm() bool {
+// born begins the time in which a process may die, at a point that is set now.
+func (w *world) born() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.calm
+	w.opening = false
+	w.fuse = w.faults.IntN(150)
+}
+
+// weather tells a wire whether the process is dead, and whether there are faults.
+func (w *world) weather() (dead, calm bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.life.Err() != nil, w.calm
+}
+
+// alike reports that two messages were sent at one instant that could not be told apart. What the dead do is no history.
+func (w *world) alike(what string) {
+	if dead, _ := w.weather(); !dead {
+		w.t.Errorf("at %v two messages are alike: %s", time.Now().Format(clock), what)
+	}
 }
 
 // entropy is a source of random bytes that several may read at once.
@@ -120,10 +130,10 @@ type entropy struct {
 	source *rand.ChaCha8
 }
 
-func newEntropy(life *rand.Rand) *entropy {
+func newEntropy(luck *rand.Rand) *entropy {
 	var seed [32]byte
 	for i := range seed {
-		seed[i] = byte(life.Uint32())
+		seed[i] = byte(luck.Uint32())
 	}
 	return &entropy{source: rand.NewChaCha8(seed)}
 }
@@ -138,19 +148,20 @@ func (e *entropy) Read(b []byte) (int, error) {
 func (w *world) pass(point string) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.opening {
+	switch {
+	case w.life.Err() != nil:
+		return errDead // and what it does is no history
+	case w.opening:
 		return nil
 	}
 	w.note("%s", point)
-	switch {
-	case w.dead:
-		return errDead
-	case w.calm:
+	if w.calm {
 		return nil
 	}
 	if w.fuse--; w.fuse == 0 {
 		w.note("the process dies")
-		w.dead = true
+		w.died = time.Now()
+		w.kill()
 		return errDead
 	}
 	if strings.HasSuffix(point, ".commit.before") && w.faults.Float64() < w.disk {
@@ -160,10 +171,10 @@ func (w *world) pass(point string) error {
 	return nil
 }
 
-// note adds a line to the history, whose digest tells whether two runs of a seed were one; the caller holds the lock.
+// note adds a line to the history; the caller holds the lock.
 func (w *world) note(format string, args ...any) {
-	line := time.Now().Format("15:04:05.000000 ") + fmt.Sprintf(format, args...)
-	_, _ = w.trace.Write([]byte(line))
+	line := time.Now().Format(clock) + " " + fmt.Sprintf(format, args...)
+	w.history = append(w.history, line)
 	if w.tell {
 		fmt.Println(line)
 	}
@@ -175,36 +186,50 @@ func (w *world) say(format string, args ...any) {
 	w.note(format, args...)
 }
 
-// revive opens the shop again if it has died, after a while. It may die, or find its disk full, while it opens.
+// downtime is how long a process that died is away at least. What it does meanwhile takes less, in whatever order it is done.
+const downtime = time.Second
+
+// revive opens the shop again if it has died, after a while.
 func (w *world) revive() {
 	w.t.Helper()
 	if !w.lost() {
 		return
 	}
-	w.close()
-	for {
-		time.Sleep(w.while(time.Minute))
-		w.mu.Lock()
-		w.dead = false
-		w.light()
-		w.mu.Unlock()
-		w.say("the shop is opened again")
-		err := w.open()
-		if err == nil {
-			return
-		}
-		w.say("  %v", err)
-		if !errors.Is(err, errDead) && !errors.Is(err, errDisk) {
-			w.t.Fatalf("open the shop: %v", err)
-		}
+	synctest.Wait() // until everybody is where the death met him
+	w.close(w.life)
+	again := w.died.Add(downtime + w.while(time.Minute))
+	if !time.Now().Before(w.died.Add(downtime)) {
+		w.t.Fatalf("a dead process took %v to go", time.Since(w.died))
 	}
+	time.Sleep(time.Until(again))
+	w.say("the shop is opened again")
+	w.open()
 }
 
-func (w *world) close() {
+// lost reports whether the process has died.
+func (w *world) lost() bool { return w.life.Err() != nil }
+
+// close closes the shop, which has until ctx is done for its last words.
+func (w *world) close(ctx context.Context) {
+	_ = w.shop.Close(ctx)
+}
+
+// sleep lets people do nothing for a while, and reports false at once if the process dies meanwhile, or has died.
+func (w *world) sleep(d time.Duration) bool {
+	alarm := time.NewTimer(d)
+	defer alarm.Stop()
+	select {
+	case <-alarm.C:
+	case <-w.life.Done():
+	}
+	return !w.lost()
+}
+
+// breathe lets a moment pass in which the shop runs: never do people do two things at one instant.
+func (w *world) breathe() {
 	w.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	_ = w.shop.Close(ctx) // a dead process has no last words
+	for w.revive(); !w.sleep(w.while(time.Second)); w.revive() {
+	}
 }
 
 // soothe ends all faults.

@@ -122,11 +122,11 @@ func (g *Gateway) charge(ctx context.Context, kind string, in till.Instruction) 
 		r.begin(t, g.newID("ch"))
 		return g.announceCharge(tx, r, t)
 	})
-	if fresh && (t.webhooks != usual || t.async != "") {
+	switch {
+	case fresh && t.webhooks == first:
+		g.deliverNow(ctx, in.Key) // it is due for nobody else yet
+	case fresh && (t.webhooks != usual || t.async != ""):
 		g.wake()
-		if t.webhooks == first {
-			g.deliverNow(ctx, in.Key)
-		}
 	}
 	return g.answer(ctx, t.line, r, fresh, err)
 }
