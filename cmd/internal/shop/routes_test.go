@@ -1,22 +1,28 @@
 package shop_test
 
 import (
+	"database/sql"
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"cutpoint/cmd/internal/client"
 	"cutpoint/cmd/internal/shop"
 	"cutpoint/platform/auth"
+	"cutpoint/platform/webhook"
 )
 
 // TestRoutes calls each route of what is done after an order was placed, so that an answer of it is held against the description,
 // and wants a key without the scope to be refused.
 func TestRoutes(t *testing.T) {
-	r := open(t, shop.Config{Webhooks: shop.WebhooksPolicy{AllowPrivate: true}})
+	data := t.TempDir()
+	r := open(t, shop.Config{Data: data, Webhooks: shop.WebhooksPolicy{AllowPrivate: true}})
 	place := func(key, token, capture string) order {
 		t.Helper()
 		b, o := body("MUG-1", 1, token), order{}
@@ -47,11 +53,22 @@ func TestRoutes(t *testing.T) {
 	comes := made("/v1/orders/"+sent.ID+"/returns", map[string]any{"lines": one, "refund": true})
 	stays := made("/v1/orders/"+sent.ID+"/returns", map[string]any{"lines": one})
 	erasure := made("/v1/customers/erase", map[string]any{"id": "cus_nobody"})
+	acted := place("e", "pm_card_authenticationRequired", "automatic")
+	told := make(chan struct{}, 100) // for each message to the receiver
+	receiver := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { told <- struct{}{} }))
+	t.Cleanup(receiver.Close)
 	var endpoint struct{ ID string }
-	settings := map[string]any{"url": "http://127.0.0.1:9/hooks"}
-	if _, err := r.Do(t.Context(), http.MethodPost, "/v1/webhook-endpoints", settings, &endpoint, "Idempotency-Key", "first"); err != nil {
+	settings := map[string]any{"url": receiver.URL}
+	made, err := r.Do(t.Context(), http.MethodPost, "/v1/webhook-endpoints", settings, &endpoint, "Idempotency-Key", "first")
+	if err != nil {
 		t.Fatal(err)
 	}
+	place("f", "pm_card_visa", "automatic")
+	<-told
+	var deliveries struct{ Data []struct{ ID string } }
+	r.get(t, "/v1/webhook-endpoints/"+endpoint.ID+"/deliveries", &deliveries)
+	delivery := "/v1/webhook-deliveries/" + deliveries.Data[0].ID
+	fact := map[string]any{"type": "charge.succeeded", "data": map[string]any{}}
 	for i, c := range []struct {
 		method, path string
 		body         any
@@ -127,6 +144,37 @@ func TestRoutes(t *testing.T) {
 		{http.MethodPost, "/v1/test-gateway/disputes", map[string]any{"order": "ord_none", "status": "open"}, 409, auth.Ops},
 		{http.MethodPost, "/v1/test-gateway/actions", map[string]any{"order": paid.ID, "outcome": "confirm"}, 409, auth.Ops},
 		{http.MethodGet, "/v1/test-gateway/ledger", nil, 200, auth.Ops},
+		scope        string // "": no key is needed
+		header       []string
+	}{
+		{http.MethodPost, "/v1/orders/" + authorised.ID + "/capture", nil, 200, auth.OrdersManage, nil},
+		{http.MethodPost, "/v1/orders/" + paid.ID + "/refunds", map[string]any{"reason": "scratched"}, 201, auth.OrdersManage, nil},
+		{http.MethodPost, "/v1/orders/" + wrong.ID + "/resolve", map[string]any{"action": "refund"}, 200, auth.OrdersManage, nil},
+		{http.MethodPost, "/v1/orders/" + asked.ID + "/cancel", nil, 200, auth.OrdersManage, nil},
+		{http.MethodGet, "/v1/events", nil, 200, auth.OrdersRead, nil},
+		{http.MethodGet, "/v1/ops/sagas?stuck=true", nil, 200, auth.Ops, nil},
+		{http.MethodPut, "/v1/holds/cart-1", map[string]any{"lines": []any{map[string]any{"sku": "MUG-1", "quantity": 1}}, "ttl_seconds": 60}, 200, auth.OrdersPlace, nil},
+		{http.MethodDelete, "/v1/holds/cart-1", nil, 204, auth.OrdersPlace, nil},
+		{http.MethodPut, "/v1/promotions/TEN", map[string]any{"kind": "percentage", "basis_points": 1000}, 201, auth.PricesWrite, nil},
+		{http.MethodGet, "/v1/promotions/TEN", nil, 200, auth.PricesRead, nil},
+		{http.MethodGet, "/v1/promotions", nil, 200, auth.PricesRead, nil},
+		{http.MethodPost, "/v1/webhook-endpoints", settings, 201, auth.WebhooksManage, nil},
+		{http.MethodGet, "/v1/webhook-endpoints", nil, 200, auth.WebhooksManage, nil},
+		{http.MethodGet, "/v1/webhook-endpoints/" + endpoint.ID, nil, 200, auth.WebhooksManage, nil},
+		{http.MethodGet, "/v1/webhook-endpoints/" + endpoint.ID + "/deliveries", nil, 200, auth.WebhooksManage, nil},
+		{http.MethodPut, "/v1/webhook-endpoints/" + endpoint.ID, settings, 200, auth.WebhooksManage, []string{"If-Match", made.ETag}},
+		{http.MethodPost, "/v1/webhook-endpoints/" + endpoint.ID + "/rotate-secret", nil, 200, auth.WebhooksManage, nil},
+		{http.MethodGet, delivery, nil, 200, auth.WebhooksManage, nil},
+		{http.MethodPost, delivery + "/redeliver", nil, 202, auth.WebhooksManage, nil},
+		{http.MethodPost, "/v1/webhook-deliveries/whd_none/redeliver", nil, 404, auth.WebhooksManage, nil},
+		{http.MethodDelete, "/v1/webhook-endpoints/" + endpoint.ID, nil, 204, auth.WebhooksManage, nil},
+		{http.MethodPost, "/v1/payment-webhooks/test-gateway", fact, 200, "", signed(t, data, fact)},
+		{http.MethodPost, "/v1/payment-webhooks/test-gateway", map[string]any{}, 400, "", nil},
+		{http.MethodPost, "/v1/payment-webhooks/nobody", map[string]any{}, 404, "", nil},
+		{http.MethodPost, "/v1/payments/reconcile", map[string]any{}, 200, auth.PaymentsManage, nil},
+		{http.MethodPost, "/v1/test-gateway/actions", map[string]any{"order": acted.ID, "outcome": "confirm"}, 200, auth.Ops, nil},
+		{http.MethodPost, "/v1/test-gateway/actions", map[string]any{"order": paid.ID, "outcome": "confirm"}, 409, auth.Ops, nil},
+		{http.MethodGet, "/v1/test-gateway/ledger", nil, 200, auth.Ops, nil},
 	} {
 		t.Run(fmt.Sprintf("%s %s", c.method, c.path), func(t *testing.T) {
 			if c.scope != "" {
@@ -138,10 +186,33 @@ func TestRoutes(t *testing.T) {
 				}
 			}
 			var answer json.RawMessage
-			a, err := r.Do(t.Context(), c.method, c.path, c.body, &answer, "Idempotency-Key", strings.ReplaceAll(c.path, "/", "."))
+			a, err := r.Do(t.Context(), c.method, c.path, c.body, &answer, append(c.header, "Idempotency-Key", strings.ReplaceAll(c.path, "/", "."))...)
 			if a.Status != c.status {
 				t.Errorf("answered %d (%v), want %d", a.Status, err, c.status)
 			}
 		})
+	}
+}
+
+// signed are the headers of a webhook that the test gateway of a shop signed just now.
+func signed(t *testing.T, data string, message any) []string {
+	t.Helper()
+	db, err := sql.Open("sqlite3", "file:"+filepath.Join(data, "testgateway.db")+"?mode=ro")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	var secret []byte
+	if err := db.QueryRow("SELECT secret FROM secret").Scan(&secret); err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(message)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	const id = "whm_of_a_test"
+	return []string{
+		webhook.HeaderID, id, webhook.HeaderTimestamp, webhook.Timestamp(now), webhook.HeaderSignature, webhook.Sign(secret, id, now, text),
 	}
 }
