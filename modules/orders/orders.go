@@ -22,6 +22,7 @@ import (
 var (
 	ErrOrderNotFound = fault.New(fault.NotFound, "orders.order_not_found", "there is no such order")
 	ErrTotalChanged  = fault.New(fault.Conflict, "pricing.total_changed", "the total differs from the expected one")
+	ErrCancelled     = fault.New(fault.Conflict, "orders.cancelled", "this order was cancelled before it was complete")
 	ErrNotCancelable = fault.New(fault.Conflict, "orders.not_cancelable", "this order has ended without success; there is nothing to cancel")
 	ErrNotCapturable = fault.New(fault.Conflict, "orders.not_capturable", "this order does not wait for its payment to be captured")
 	ErrNotRefundable = fault.New(fault.Conflict, "orders.not_refundable", "only a completed order that was paid can be refunded")

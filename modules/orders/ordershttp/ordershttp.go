@@ -22,7 +22,7 @@ func Register(a *web.API, s orders.Service) {
 		Method: http.MethodPost, Path: "/v1/orders", ID: "place-order", Tag: tag, Status: http.StatusCreated, Statuses: []int{http.StatusAccepted},
 		Scopes: []string{auth.OrdersPlace}, Summary: "Place an order",
 		Description: "Answers 201 when the order is complete, and 202 with Retry-After while it is in progress, or at once with `Prefer: respond-async`. " +
-			"An order that was started and did not complete is answered with the problem and its `order_id`.",
+			"An order that was rejected, declined or cancelled meanwhile is answered with the problem and its `order_id`.",
 		Example: orders.Draft{
 			Basket: mugs(), Customer: orders.Customer{Email: "ada@example.com"}, Payment: orders.Instrument{Token: "pm_card_visa"},
 		},
@@ -98,6 +98,9 @@ func (f face) place(ctx context.Context, in *placeInput) (*orderOutput, error) {
 	if err != nil {
 		return nil, err
 	}
+	if p.Order.Status == orders.StatusCancelled {
+		return nil, refusal(p, cancellation(p.Order))
+	}
 	return answer(p, http.StatusCreated)
 }
 
@@ -105,10 +108,7 @@ func (f face) place(ctx context.Context, in *placeInput) (*orderOutput, error) {
 func answer(p orders.Placement, done int) (*orderOutput, error) {
 	o := p.Order
 	if err := problem(o); err != nil {
-		if p.Replayed {
-			err = web.Replayed(err)
-		}
-		return nil, err
+		return nil, refusal(p, err)
 	}
 	out := &orderOutput{Status: done, ETag: web.ETag(o.Version), ReplayHeader: web.ReplayedIf(p.Replayed), Body: o}
 	switch o.Status {
@@ -119,6 +119,23 @@ func answer(p orders.Placement, done int) (*orderOutput, error) {
 		out.Location = "/v1/orders/" + o.ID
 	}
 	return out, nil
+}
+
+// refusal is the error of a placement, marked where it is not the first answer to its key.
+func refusal(p orders.Placement, err error) error {
+	if p.Replayed {
+		return web.Replayed(err)
+	}
+	return err
+}
+
+// cancellation is the error for who placed an order that was cancelled before it was complete: it was not paid in time, or somebody
+// wanted it so. Who cancels it has what was asked for.
+func cancellation(o orders.Order) error {
+	if o.Failure == nil {
+		return orders.ErrCancelled.About(o.ID)
+	}
+	return fault.New(fault.Declined, o.Failure.Code, o.Failure.Message).About(o.ID)
 }
 
 // problem is the error that an order which failed is answered with.
