@@ -1,6 +1,7 @@
 package mutants
 
 import (
+	"context"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -10,11 +11,13 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 )
 
 var (
 	run   = flag.Bool("mutants", false, "compile the mutants and run them, which takes minutes")
 	seeds = flag.Int("seeds", 400, "the seeds within which a mutant must fail")
+	limit = flag.Duration("limit", time.Minute, "the time within which a mutant must fail, once it is compiled")
 )
 
 const root = "../../.."
@@ -29,10 +32,9 @@ func TestMutants(t *testing.T) {
 				return // only the texts were looked for
 			}
 			said := simulate(t, overlay)
-			t.Log(firstLine(said))
-			if said == "" {
-				t.Errorf("it survived %d seeds", *seeds)
-			} else if !regexp.MustCompile(m.says).MatchString(said) {
+			first, _, _ := strings.Cut(said, "\n")
+			t.Log(first)
+			if !regexp.MustCompile(m.says).MatchString(said) {
 				t.Errorf("it is red, but nothing says %q:\n%s", m.says, said)
 			}
 		})
@@ -89,34 +91,58 @@ func (m mutant) overlay(t *testing.T, dir string) string {
 	return name
 }
 
-// simulate compiles the simulation with an overlay, runs seeds, more and more at a time, and returns what the first that failed said.
+// compiling is how long the compiler may take.
+const compiling = 5 * time.Minute
+
+// simulate compiles the simulation with an overlay, runs seeds, more and more at a time, and returns what the first that failed said. It
+// ends the test if none did. A seed may go on for ever without its guard: when the time is over, what others said by then is the result,
+// and if they said nothing, the test ends with the seeds that were running.
 func simulate(t *testing.T, overlay string) string {
 	t.Helper()
 	binary := filepath.Join(filepath.Dir(overlay), "sim.test")
-	build := exec.CommandContext(t.Context(), "go", "test", "-c", "-vet=off", "-overlay", overlay, "-o", binary, "./cmd/internal/sim")
-	build.Dir = root
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("it does not compile: %s", out)
+	if out, err := execute(t, root, compiling, "go", "test", "-c", "-vet=off", "-overlay", overlay, "-o", binary, "./cmd/internal/sim"); err != nil {
+		t.Fatalf("it does not compile (%v): %s", err, out)
 	}
 	defer func() { _ = os.Remove(binary) }()
+	end, dir := time.Now().Add(*limit), t.TempDir()
 	for first, many := 1, 20; first <= *seeds; first, many = first+many, 2*many {
 		many = min(many, *seeds-first+1)
-		sim := exec.CommandContext(t.Context(), binary, "-test.run", "^TestSimulation$", "-test.timeout", "3m",
+		left := max(time.Until(end), time.Millisecond)
+		out, err := execute(t, dir, left+10*time.Second, binary, "-test.run", "^TestSimulation$", "-test.v", "-test.timeout", left.String(),
 			"-first", fmt.Sprint(first), "-seeds", fmt.Sprint(many))
-		sim.Dir = t.TempDir()
-		if out, err := sim.CombinedOutput(); err != nil {
-			return string(out)
+		said := findings(out)
+		if err != nil && said == "" {
+			t.Fatalf("no result within %v, in the seeds from %d on (%v):\n%s", *limit, first, err, out[max(0, strings.Index(out, "panic: ")):])
+		}
+		if err != nil {
+			return said
 		}
 	}
+	t.Fatalf("it survived %d seeds", *seeds)
 	return ""
 }
 
-// firstLine is the first finding in what the simulation said.
-func firstLine(said string) string {
-	for line := range strings.Lines(said) {
-		if strings.Contains(line, "_test.go:") {
-			return strings.TrimSpace(line)
+// execute runs a program to its end, or kills it when its time is over, and returns what it said.
+func execute(t *testing.T, dir string, within time.Duration, name string, args ...string) (said string, err error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), within)
+	defer cancel()
+	program := exec.CommandContext(ctx, name, args...)
+	program.Dir, program.WaitDelay = dir, time.Second
+	out, err := program.CombinedOutput()
+	if ctx.Err() != nil {
+		err = fmt.Errorf("killed after %v: %w", within, err)
+	}
+	return string(out), err
+}
+
+// findings are the lines in which the simulation said what is wrong.
+func findings(out string) string {
+	var b strings.Builder
+	for line := range strings.Lines(out) {
+		if strings.Contains(line, "_test.go:") && !strings.Contains(line, "\t/") { // which stands before the places of a stack
+			b.WriteString(strings.TrimSpace(line) + "\n")
 		}
 	}
-	return said[:min(len(said), 300)]
+	return b.String()
 }
