@@ -265,3 +265,22 @@ func TestCancelledWhileItFails(t *testing.T) {
 		}
 	})
 }
+
+// TestCancelledAndRepeated cancels an order whose refund gets no answer: the wish, which has led it there, does not drive it on.
+func TestCancelledAndRepeated(t *testing.T) {
+	inBubble(t, "is tried again after pauses that grow", ordersmod.Policy{SweepEvery: time.Second}, func(t *testing.T, m *module) {
+		o := m.place(t, request("k"))
+		m.answer("payments.refund", func() error { return unreachable })
+		if _, err := m.Cancel(t.Context(), orders.CancelRequest{Key: key("c"), ID: o.ID}); err != nil {
+			t.Fatal(err)
+		}
+		m.calls()
+		time.Sleep(10 * time.Minute)
+		if tried := only(m.calls(), "payments.refund"); len(tried) == 0 || len(tried) > 60 {
+			t.Errorf("tried %d times in ten minutes", len(tried))
+		}
+		m.answer("payments.refund", nil)
+		time.Sleep(time.Minute)
+		m.wantState(t, o.ID, "cancelled")
+	})
+}

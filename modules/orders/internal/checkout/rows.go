@@ -244,8 +244,8 @@ func (c *Checkout) park(ctx context.Context, r *record, wait time.Duration, caus
 		if err := seeCancellation(tx, r); err != nil {
 			return err
 		}
-		if r.cancelRequested {
-			r.nextAttempt = c.Now() // it takes another way
+		if r.cancelRequested && turnsBack(r.order.State) {
+			r.nextAttempt = c.Now()
 		}
 		return c.update(tx, r)
 	})

@@ -110,6 +110,16 @@ func mayFail(state string) bool {
 	return state != releasing && state != finalisingStock && state != finalisingOrder && state != restocking
 }
 
+// turnsBack reports whether a wish to cancel leads a state another way at once. From the others the way is the same: they are tried
+// again after the usual pause.
+func turnsBack(state string) bool {
+	switch state {
+	case allocating, pricingState, charging, chargeUnknown, awaitingAction:
+		return true
+	}
+	return false
+}
+
 // run advances a saga whose lease is held until it rests, or, if a step gets no definite answer, until the time is up: then
 // the saga is parked for the sweeper. It returns errOvertaken, or the error of the store.
 func (c *Checkout) run(ctx context.Context, r *record, until time.Time) error {
@@ -157,7 +167,7 @@ func (c *Checkout) turn(ctx context.Context, r *record) (bool, error) {
 	switch state := r.order.State; {
 	case r.cancelRequested && (state == allocating || state == pricingState):
 		r.ending, to = cancelled, releasing
-	case r.cancelRequested && (state == charging || state == chargeUnknown || state == awaitingAction):
+	case r.cancelRequested && turnsBack(state):
 		to = sealing
 	case state == awaitingAction && c.passed(r, c.policy.ActionLimit), state == chargeUnknown && c.passed(r, c.policy.UnknownLimit):
 		r.order.Failure = &orders.Failure{Code: errGaveUp.Code, Message: errGaveUp.Message}
