@@ -64,9 +64,13 @@ func (r Run) order(n int) Order {
 	return o
 }
 
-// Customer is who places an order, another one each time.
+// Customers is how many different ones orders come from.
+const Customers = 100_000
+
+// Customer is who places the nth order. One after the other they are as far apart as those of a real shop are: were they
+// neighbours, a shop would write to one place of its indexes where a real one writes to many.
 func Customer(n int) map[string]string {
-	return map[string]string{"email": fmt.Sprintf("customer%d@example.com", n)}
+	return map[string]string{"email": fmt.Sprintf("customer%d@example.com", n*7919%Customers)}
 }
 
 // Result is how a run went. Latencies are of accepted orders, from sending the request to reading the whole answer.
@@ -118,13 +122,6 @@ func (r Run) Do(ctx context.Context) Result {
 	customers.Wait()
 	return summarise(r.Concurrency, samples, time.Since(start))
 }
-
-// Customers is how many different ones orders come from.
-const Customers = 100_000
-
-// customer is who places the nth order. One after the other they are as far apart as those of a real shop are: were they
-// neighbours, a shop would write to one place of its indexes where a real one writes to many.
-func customer(n int) string { return fmt.Sprintf("customer%d@example.com", n*7919%Customers) }
 
 // key is the idempotency key of the nth order, as random as those of real clients, for the same reason.
 func (r Run) key(n int) string {

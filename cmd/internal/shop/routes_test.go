@@ -59,7 +59,7 @@ func TestRoutes(t *testing.T) {
 	t.Cleanup(receiver.Close)
 	var endpoint struct{ ID string }
 	settings := map[string]any{"url": receiver.URL}
-	made, err := r.Do(t.Context(), http.MethodPost, "/v1/webhook-endpoints", settings, &endpoint, "Idempotency-Key", "first")
+	first, err := r.Do(t.Context(), http.MethodPost, "/v1/webhook-endpoints", settings, &endpoint, "Idempotency-Key", "first")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,6 +69,10 @@ func TestRoutes(t *testing.T) {
 	r.get(t, "/v1/webhook-endpoints/"+endpoint.ID+"/deliveries", &deliveries)
 	delivery := "/v1/webhook-deliveries/" + deliveries.Data[0].ID
 	fact := map[string]any{"type": "charge.succeeded", "data": map[string]any{}}
+	headers := map[string][]string{ // beside those that every request has
+		"PUT /v1/webhook-endpoints/" + endpoint.ID: {"If-Match", first.ETag},
+		"POST /v1/payment-webhooks/test-gateway":   signed(t, data, fact),
+	}
 	for i, c := range []struct {
 		method, path string
 		body         any
@@ -132,9 +136,13 @@ func TestRoutes(t *testing.T) {
 		{http.MethodGet, "/v1/webhook-endpoints", nil, 200, auth.WebhooksManage},
 		{http.MethodGet, "/v1/webhook-endpoints/" + endpoint.ID, nil, 200, auth.WebhooksManage},
 		{http.MethodGet, "/v1/webhook-endpoints/" + endpoint.ID + "/deliveries", nil, 200, auth.WebhooksManage},
+		{http.MethodPut, "/v1/webhook-endpoints/" + endpoint.ID, settings, 200, auth.WebhooksManage},
 		{http.MethodPost, "/v1/webhook-endpoints/" + endpoint.ID + "/rotate-secret", nil, 200, auth.WebhooksManage},
+		{http.MethodGet, delivery, nil, 200, auth.WebhooksManage},
+		{http.MethodPost, delivery + "/redeliver", nil, 202, auth.WebhooksManage},
 		{http.MethodPost, "/v1/webhook-deliveries/whd_none/redeliver", nil, 404, auth.WebhooksManage},
 		{http.MethodDelete, "/v1/webhook-endpoints/" + endpoint.ID, nil, 204, auth.WebhooksManage},
+		{http.MethodPost, "/v1/payment-webhooks/test-gateway", fact, 200, ""},
 		{http.MethodPost, "/v1/payment-webhooks/test-gateway", map[string]any{}, 400, ""},
 		{http.MethodPost, "/v1/payment-webhooks/nobody", map[string]any{}, 404, ""},
 		{http.MethodPost, "/v1/payments/reconciliations", map[string]any{}, 200, auth.PaymentsManage},
@@ -142,39 +150,9 @@ func TestRoutes(t *testing.T) {
 		{http.MethodGet, "/v1/payments/ledger?order=" + paid.ID, nil, 200, auth.PaymentsRead},
 		{http.MethodGet, "/v1/payments/accounts", nil, 200, auth.PaymentsRead},
 		{http.MethodPost, "/v1/test-gateway/disputes", map[string]any{"order": "ord_none", "status": "open"}, 409, auth.Ops},
+		{http.MethodPost, "/v1/test-gateway/actions", map[string]any{"order": acted.ID, "outcome": "confirm"}, 200, auth.Ops},
 		{http.MethodPost, "/v1/test-gateway/actions", map[string]any{"order": paid.ID, "outcome": "confirm"}, 409, auth.Ops},
 		{http.MethodGet, "/v1/test-gateway/ledger", nil, 200, auth.Ops},
-		scope        string // "": no key is needed
-		header       []string
-	}{
-		{http.MethodPost, "/v1/orders/" + authorised.ID + "/capture", nil, 200, auth.OrdersManage, nil},
-		{http.MethodPost, "/v1/orders/" + paid.ID + "/refunds", map[string]any{"reason": "scratched"}, 201, auth.OrdersManage, nil},
-		{http.MethodPost, "/v1/orders/" + wrong.ID + "/resolve", map[string]any{"action": "refund"}, 200, auth.OrdersManage, nil},
-		{http.MethodPost, "/v1/orders/" + asked.ID + "/cancel", nil, 200, auth.OrdersManage, nil},
-		{http.MethodGet, "/v1/events", nil, 200, auth.OrdersRead, nil},
-		{http.MethodGet, "/v1/ops/sagas?stuck=true", nil, 200, auth.Ops, nil},
-		{http.MethodPut, "/v1/holds/cart-1", map[string]any{"lines": []any{map[string]any{"sku": "MUG-1", "quantity": 1}}, "ttl_seconds": 60}, 200, auth.OrdersPlace, nil},
-		{http.MethodDelete, "/v1/holds/cart-1", nil, 204, auth.OrdersPlace, nil},
-		{http.MethodPut, "/v1/promotions/TEN", map[string]any{"kind": "percentage", "basis_points": 1000}, 201, auth.PricesWrite, nil},
-		{http.MethodGet, "/v1/promotions/TEN", nil, 200, auth.PricesRead, nil},
-		{http.MethodGet, "/v1/promotions", nil, 200, auth.PricesRead, nil},
-		{http.MethodPost, "/v1/webhook-endpoints", settings, 201, auth.WebhooksManage, nil},
-		{http.MethodGet, "/v1/webhook-endpoints", nil, 200, auth.WebhooksManage, nil},
-		{http.MethodGet, "/v1/webhook-endpoints/" + endpoint.ID, nil, 200, auth.WebhooksManage, nil},
-		{http.MethodGet, "/v1/webhook-endpoints/" + endpoint.ID + "/deliveries", nil, 200, auth.WebhooksManage, nil},
-		{http.MethodPut, "/v1/webhook-endpoints/" + endpoint.ID, settings, 200, auth.WebhooksManage, []string{"If-Match", made.ETag}},
-		{http.MethodPost, "/v1/webhook-endpoints/" + endpoint.ID + "/rotate-secret", nil, 200, auth.WebhooksManage, nil},
-		{http.MethodGet, delivery, nil, 200, auth.WebhooksManage, nil},
-		{http.MethodPost, delivery + "/redeliver", nil, 202, auth.WebhooksManage, nil},
-		{http.MethodPost, "/v1/webhook-deliveries/whd_none/redeliver", nil, 404, auth.WebhooksManage, nil},
-		{http.MethodDelete, "/v1/webhook-endpoints/" + endpoint.ID, nil, 204, auth.WebhooksManage, nil},
-		{http.MethodPost, "/v1/payment-webhooks/test-gateway", fact, 200, "", signed(t, data, fact)},
-		{http.MethodPost, "/v1/payment-webhooks/test-gateway", map[string]any{}, 400, "", nil},
-		{http.MethodPost, "/v1/payment-webhooks/nobody", map[string]any{}, 404, "", nil},
-		{http.MethodPost, "/v1/payments/reconcile", map[string]any{}, 200, auth.PaymentsManage, nil},
-		{http.MethodPost, "/v1/test-gateway/actions", map[string]any{"order": acted.ID, "outcome": "confirm"}, 200, auth.Ops, nil},
-		{http.MethodPost, "/v1/test-gateway/actions", map[string]any{"order": paid.ID, "outcome": "confirm"}, 409, auth.Ops, nil},
-		{http.MethodGet, "/v1/test-gateway/ledger", nil, 200, auth.Ops, nil},
 	} {
 		t.Run(fmt.Sprintf("%s %s", c.method, c.path), func(t *testing.T) {
 			if c.scope != "" {
@@ -186,7 +164,7 @@ func TestRoutes(t *testing.T) {
 				}
 			}
 			var answer json.RawMessage
-			a, err := r.Do(t.Context(), c.method, c.path, c.body, &answer, append(c.header, "Idempotency-Key", strings.ReplaceAll(c.path, "/", "."))...)
+			a, err := r.Do(t.Context(), c.method, c.path, c.body, &answer, append(headers[c.method+" "+c.path], "Idempotency-Key", strings.ReplaceAll(c.path, "/", "."))...)
 			if a.Status != c.status {
 				t.Errorf("answered %d (%v), want %d", a.Status, err, c.status)
 			}
