@@ -4,6 +4,7 @@ package mutants
 const (
 	stock    = "modules/inventory/internal/stock/"
 	prices   = "modules/pricing/internal/pricebook/"
+	reckon   = "modules/pricing/internal/reckon/"
 	till     = "modules/payments/internal/till/"
 	checkout = "modules/orders/internal/checkout/"
 	claims   = "platform/store/claim.go"
@@ -62,7 +63,7 @@ func mutants() []mutant {
 			{prices + "coupons.go", "SET used = used - 1 WHERE", "SET used = used WHERE"},
 		}, "invariant 6"},
 		{"7 a discount loses what division leaves", []edit{
-			{prices + "discount.go", "for _, i := range order[:left] {", "for _, i := range order[:0] {"},
+			{reckon + "arithmetic.go", "for _, i := range order[:left] {", "for _, i := range order[:0] {"},
 		}, "invariant 7"},
 		{"8 an order is parked without a next attempt", []edit{
 			{checkout + "rows.go", "default:\n\t\treturn store.Micros(r.nextAttempt)", "default:\n\t\treturn 0"},

@@ -29,7 +29,7 @@ func TestStockIsLinearisable(t *testing.T) {
 		all.Go(func() {
 			dice := rand.New(rand.NewPCG(7, uint64(client)))
 			for range steps {
-				in := ask{dice.IntN(5), dice.IntN(shelfOrders), 1 + dice.Int64N(4)}
+				in := wish{dice.IntN(5), dice.IntN(shelfOrders), 1 + dice.Int64N(4)}
 				called := time.Since(start)
 				out := b.carryOut(ctx, in)
 				op := porcupine.Operation{ClientId: client, Input: in, Output: out, Call: int64(called), Return: int64(time.Since(start))}
@@ -56,7 +56,7 @@ const (
 	askRelease
 )
 
-type ask struct {
+type wish struct {
 	what, order int
 	units       int64
 }
@@ -68,7 +68,7 @@ type told struct {
 }
 
 // carryOut asks the real stock. An adjustment of four units takes four away.
-func (b *bench) carryOut(ctx context.Context, in ask) told {
+func (b *bench) carryOut(ctx context.Context, in wish) told {
 	orderID := strconv.Itoa(in.order)
 	settled := func(r inventory.Reservation, err error) told {
 		if err != nil {
@@ -102,7 +102,7 @@ func (b *bench) carryOut(ctx context.Context, in ask) told {
 	}
 }
 
-func (a ask) delta() int64 {
+func (a wish) delta() int64 {
 	if a.units == 4 {
 		return -4
 	}
@@ -121,7 +121,7 @@ func shelfModel() porcupine.Model {
 		Init: func() any { return oneShelf{onHand: 10} },
 		Step: func(state, in, out any) (bool, any) {
 			s := state.(oneShelf)
-			answer := s.serve(in.(ask))
+			answer := s.serve(in.(wish))
 			return answer == out.(told), s
 		},
 		DescribeOperation: func(in, out any) string { return fmt.Sprintf("%+v -> %+v", in, out) },
@@ -129,7 +129,7 @@ func shelfModel() porcupine.Model {
 }
 
 // serve does what is asked, and says what it says.
-func (s *oneShelf) serve(in ask) told {
+func (s *oneShelf) serve(in wish) told {
 	state, units := &s.states[in.order], &s.units[in.order]
 	switch in.what {
 	case askAdjust:
