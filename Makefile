@@ -86,6 +86,7 @@ probe: ## Compare orders a second with the same commits made by SQL alone
 .PHONY: hot
 hot: ## Compare orders a second for one SKU that sells out with those for 1,000 SKUs
 	go test -v -run '^$$' -bench Hot -benchtime 3x -timeout 30m ./cmd/internal/shop
+
 .PHONY: bench-million
 bench-million: STORED ?= 1000000
 bench-million: ## Compare a shop that holds STORED orders with one that holds none; takes about 12 kB of disk an order
