@@ -116,8 +116,9 @@ func TestRestock(t *testing.T) {
 			<-reached
 			left := filepath.Join(t.TempDir(), "orders.db")
 			copyStore(t, path, left)
-			second := start(t, left, newNeighbours(), ordersmod.Policy{})
-			second.amount = first.amount
+			next := newNeighbours()
+			next.amount = first.amount
+			second := start(t, left, next, ordersmod.Policy{})
 			time.Sleep(2 * time.Minute)
 			second.wantState(t, o.ID, "completed")
 			wantCalls(t, second.neighbours, "payments.refund", twoShirts) // under the key that the first one stored

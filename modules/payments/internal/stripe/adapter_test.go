@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -108,9 +109,9 @@ func TestErrorTable(t *testing.T) {
 	}
 	for _, r := range rows {
 		t.Run(r.name, func(t *testing.T) {
-			asked := 0
+			var asked atomic.Int64
 			s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
-				asked++
+				asked.Add(1)
 				_ = q.ParseForm() // a server sees that its client is gone once it has read what that sent
 				switch r.status {
 				case 0:
@@ -128,8 +129,8 @@ func TestErrorTable(t *testing.T) {
 			for _, c := range moving() {
 				r.check(t, a, c, r.want, r.fault)
 			}
-			if asked != len(moving()) {
-				t.Errorf("%d requests for %d instructions", asked, len(moving()))
+			if n := asked.Load(); n != int64(len(moving())) {
+				t.Errorf("%d requests for %d instructions", n, len(moving()))
 			}
 			for _, c := range looking() {
 				want := r.looked
