@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -32,14 +33,14 @@ func (a *Adapter) List(ctx context.Context, since time.Time, cursor string) (til
 	}
 	p := &stripe.PaymentIntentListParams{ListParams: page, CreatedRange: created}
 	p.AddExpand("data." + expanded)
-	found := a.api.V1PaymentIntents.List(ctx, p)
-	if err := found.Err(); err != nil {
+	var found stripe.PaymentIntentList
+	if err := a.call(ctx, http.MethodGet, "/v1/payment_intents", p, &found); err != nil {
 		return till.Listing{}, a.listing(ctx, "list intents", err)
 	}
 	listing := till.Listing{Next: "refunds/"}
-	for _, i := range found.Data() {
+	for _, i := range found.Data {
 		listing.Facts = append(listing.Facts, facts(i)...)
-		if found.Meta().HasMore {
+		if found.HasMore {
 			listing.Next = "intents/" + i.ID
 		}
 	}
@@ -47,14 +48,14 @@ func (a *Adapter) List(ctx context.Context, since time.Time, cursor string) (til
 }
 
 func (a *Adapter) listRefunds(ctx context.Context, p *stripe.RefundListParams) (till.Listing, error) {
-	found := a.api.V1Refunds.List(ctx, p)
-	if err := found.Err(); err != nil {
+	var found stripe.RefundList
+	if err := a.call(ctx, http.MethodGet, "/v1/refunds", p, &found); err != nil {
 		return till.Listing{}, a.listing(ctx, "list refunds", err)
 	}
 	var listing till.Listing
-	for _, r := range found.Data() {
+	for _, r := range found.Data {
 		listing.Facts = append(listing.Facts, refundFact(r))
-		if found.Meta().HasMore {
+		if found.HasMore {
 			listing.Next = "refunds/" + r.ID
 		}
 	}

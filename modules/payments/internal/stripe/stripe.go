@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"github.com/stripe/stripe-go/v86"
+	"github.com/stripe/stripe-go/v86/form"
 
 	"cutpoint/modules/payments"
 	"cutpoint/modules/payments/internal/till"
@@ -47,7 +48,8 @@ type Options struct {
 
 // Adapter implements till.Provider.
 type Adapter struct {
-	api     *stripe.Client
+	backend stripe.Backend
+	key     string
 	secret  string
 	returns string
 	now     func() time.Time
@@ -76,7 +78,7 @@ func New(o Options) (*Adapter, error) {
 		config.URL = &o.URL
 	}
 	return &Adapter{
-		api:    stripe.NewClient(o.SecretKey, stripe.WithBackends(stripe.NewBackendsWithConfig(config))),
+		backend: stripe.GetBackendWithConfig(stripe.APIBackend, config), key: o.SecretKey,
 		secret: o.WebhookSecret, returns: o.ReturnURL, now: o.Now, log: o.Log,
 	}, nil
 }
@@ -113,7 +115,8 @@ func (a *Adapter) Prepare(ctx context.Context, in till.Instruction) (till.Result
 		p.CaptureMethod = stripe.String(string(stripe.PaymentIntentCaptureMethodManual))
 	}
 	p.SetIdempotencyKey(in.Key)
-	intent, err := a.api.V1PaymentIntents.Create(ctx, p)
+	var intent stripe.PaymentIntent
+	err = a.call(ctx, http.MethodPost, "/v1/payment_intents", p, &intent)
 	switch {
 	case err != nil:
 		return a.failure(ctx, "create", err)
@@ -150,7 +153,7 @@ func (a *Adapter) confirm(ctx context.Context, kind string, in till.Instruction)
 	}
 	p.AddExpand(expanded)
 	p.SetIdempotencyKey(in.Key + "-confirm")
-	intent, err := a.api.V1PaymentIntents.Confirm(ctx, in.Reference, p)
+	intent, err := a.intent(ctx, http.MethodPost, stripe.FormatURLPath("/v1/payment_intents/%s/confirm", in.Reference), p)
 	return a.answer(ctx, "confirm", intent, err, func(i *stripe.PaymentIntent) till.Result { return confirmed(kind, i) })
 }
 
@@ -166,7 +169,7 @@ func (a *Adapter) Capture(ctx context.Context, in till.Instruction) (till.Result
 	}
 	p.AddExpand(expanded)
 	p.SetIdempotencyKey(in.Key)
-	intent, err := a.api.V1PaymentIntents.Capture(ctx, in.Charge, p)
+	intent, err := a.intent(ctx, http.MethodPost, stripe.FormatURLPath("/v1/payment_intents/%s/capture", in.Charge), p)
 	return a.answer(ctx, "capture", intent, err, func(i *stripe.PaymentIntent) till.Result { return captured(in.Key, i) })
 }
 
@@ -186,11 +189,11 @@ func (a *Adapter) Refund(ctx context.Context, in till.Instruction) (till.Result,
 		Amount: &amount, PaymentIntent: &in.Charge, Metadata: map[string]string{metaKey: in.Key, metaOrder: in.OrderID},
 	}
 	p.SetIdempotencyKey(in.Key)
-	refund, err := a.api.V1Refunds.Create(ctx, p)
-	if err != nil {
+	var refund stripe.Refund
+	if err := a.call(ctx, http.MethodPost, "/v1/refunds", p, &refund); err != nil {
 		return a.failure(ctx, "refund", err)
 	}
-	return refunded(refund), nil
+	return refunded(&refund), nil
 }
 
 // Seal implements till.Provider: it cancels the intent, unless that has ended. One whose id is not known is made first: no
@@ -217,7 +220,23 @@ func (a *Adapter) cancel(ctx context.Context, intent, key string) (*stripe.Payme
 	p := &stripe.PaymentIntentCancelParams{}
 	p.AddExpand(expanded)
 	p.SetIdempotencyKey(key)
-	return a.api.V1PaymentIntents.Cancel(ctx, intent, p)
+	return a.intent(ctx, http.MethodPost, stripe.FormatURLPath("/v1/payment_intents/%s/cancel", intent), p)
+}
+
+// intent makes a request that is answered with an intent.
+func (a *Adapter) intent(ctx context.Context, method, path string, p stripe.ParamsContainer) (*stripe.PaymentIntent, error) {
+	intent := &stripe.PaymentIntent{}
+	return intent, a.call(ctx, method, path, p, intent)
+}
+
+// call makes one request through the library's backend. The library's own client makes the same requests, but has a method for
+// each of Stripe's services, and links all of them into the program.
+func (a *Adapter) call(ctx context.Context, method, path string, p stripe.ParamsContainer, answer stripe.LastResponseSetter) error {
+	values := &form.Values{}
+	form.AppendTo(values, p)
+	common := p.GetParams()
+	common.Context = ctx
+	return a.backend.CallRaw(method, path, a.key, []byte(values.Encode()), common, answer)
 }
 
 // Lookup implements till.Provider. What follows a charge is looked up at its intent.
@@ -249,7 +268,7 @@ func (a *Adapter) charge(ctx context.Context, kind, reference string) (till.Resu
 func (a *Adapter) retrieve(ctx context.Context, intent string) (*stripe.PaymentIntent, error) {
 	p := &stripe.PaymentIntentRetrieveParams{}
 	p.AddExpand(expanded)
-	return a.api.V1PaymentIntents.Retrieve(ctx, intent, p)
+	return a.intent(ctx, http.MethodGet, stripe.FormatURLPath("/v1/payment_intents/%s", intent), p)
 }
 
 // search looks for an intent by key. What is new is found only after a minute, so what is not found is not certain.
@@ -258,37 +277,38 @@ func (a *Adapter) search(ctx context.Context, q till.Query) (till.Result, error)
 		Query: fmt.Sprintf("metadata['%s']:'%s'", metaKey, q.Key), Limit: stripe.Int64(1),
 	}}
 	p.AddExpand("data." + expanded)
-	found := a.api.V1PaymentIntents.Search(ctx, p)
-	if err := found.Err(); err != nil {
+	var found stripe.PaymentIntentSearchResult
+	if err := a.call(ctx, http.MethodGet, "/v1/payment_intents/search", p, &found); err != nil {
 		return a.unanswered(ctx, "search", err)
 	}
-	if len(found.Data()) == 0 {
+	if len(found.Data) == 0 {
 		return till.Result{State: till.NotFound}, nil
 	}
-	return confirmed(q.Kind, found.Data()[0]), nil
+	return confirmed(q.Kind, found.Data[0]), nil
 }
 
 // refund looks up a refund by id, or among those of its intent by key.
 func (a *Adapter) refund(ctx context.Context, q till.Query) (till.Result, error) {
 	if q.Reference != "" {
-		refund, err := a.api.V1Refunds.Retrieve(ctx, q.Reference, nil)
-		if err != nil {
+		var refund stripe.Refund
+		path := stripe.FormatURLPath("/v1/refunds/%s", q.Reference)
+		if err := a.call(ctx, http.MethodGet, path, &stripe.RefundRetrieveParams{}, &refund); err != nil {
 			return a.unanswered(ctx, "retrieve refund", err)
 		}
-		return refunded(refund), nil
+		return refunded(&refund), nil
 	}
 	p := &stripe.RefundListParams{PaymentIntent: &q.Charge}
 	p.Limit = stripe.Int64(pageSize)
-	found := a.api.V1Refunds.List(ctx, p)
-	if err := found.Err(); err != nil {
+	var found stripe.RefundList
+	if err := a.call(ctx, http.MethodGet, "/v1/refunds", p, &found); err != nil {
 		return a.unanswered(ctx, "list refunds", err)
 	}
-	for _, r := range found.Data() {
+	for _, r := range found.Data {
 		if r.Metadata[metaKey] == q.Key {
 			return refunded(r), nil
 		}
 	}
-	if found.Meta().HasMore { // more than anybody has use for; the till must not send it again on this word
+	if found.HasMore { // more than anybody has use for; the till must not send it again on this word
 		return till.Result{Cause: errors.New("stripe: more refunds of one payment than a page holds")}, nil
 	}
 	return till.Result{State: till.NotFound}, nil
