@@ -71,6 +71,12 @@ type Service interface {
 	// another amount), ErrWrongAmount.
 	Refund(context.Context, RefundRequest) (Payment, error)
 
+	// Void gives free what is left of an authorisation, once for each VoidID: all of it, which ends in StatusCancelled, or what captures
+	// left. A payment that has nothing left is returned as it is. If the provider declines, the answer carries a Failure. Errors:
+	// ErrUnknownOutcome and ErrNotSent, also while they are the last word on the charge or a capture; ErrKeyExpired, ErrNotCharged,
+	// ErrWrongAmount.
+	Void(context.Context, VoidRequest) (Payment, error)
+
 	// MarkPaid records an operator's word that an order's amount was received, with the reference that proves it: for a payment
 	// whose outcome the provider never told, or told wrongly. Repeating it changes nothing. Errors: ErrNotCharged.
 	MarkPaid(context.Context, MarkPaidRequest) (Payment, error)
@@ -112,8 +118,8 @@ type TestGateway interface {
 	// Ledger lists the money that the test gateway moved, oldest first; with an order, for that order.
 	Ledger(context.Context, LedgerRequest) (LedgerPage, error)
 
-	// Act does what the customer of an order's payment was asked to do, or fails to. The result arrives by webhook. Repeating it
-	// changes nothing. Errors: ErrNotCharged, ErrNoAction.
+	// Act does what the customer of an order's payment was asked to do, or fails to; or what happens to a payment later without
+	// being asked for. The result arrives by webhook. Repeating it changes nothing. Errors: ErrNotCharged, ErrNoAction.
 	Act(context.Context, ActRequest) (Acted, error)
 
 	// Dispute lets an order's customer demand from his bank what was captured (DisputeOpen), or lets the bank decide. The news
@@ -157,6 +163,13 @@ type RefundRequest struct {
 	Reason   string `json:"reason"`
 }
 
+// VoidRequest names the order whose authorisation is given free, as far as it was not captured.
+type VoidRequest struct {
+	OrderID string `json:"order_id"`
+	VoidID  string `json:"void_id"` // the key that makes a void safe to repeat; no RefundID of the order's
+	Reason  string `json:"reason"`
+}
+
 // MarkPaidRequest says that an order was paid.
 type MarkPaidRequest struct {
 	OrderID   string `json:"order_id"`
@@ -189,7 +202,7 @@ type Payment struct {
 	Failure         *Failure    `json:"failure"`
 	Operations      []Operation `json:"operations"`
 	Disputes        []Dispute   `json:"disputes,omitempty"`
-	AuthorisedUntil *time.Time  `json:"authorised_until,omitempty" doc:"When the authorisation ends, if the provider says so"`
+	AuthorisedUntil *time.Time  `json:"authorised_until,omitempty" doc:"When the authorisation ends, while something of it can be captured and if the provider says so"`
 	Multicapture    bool        `json:"multicapture,omitempty" doc:"It may be captured in parts"`
 	Version         int64       `json:"version"`
 	CreatedAt       time.Time   `json:"created_at"`
@@ -221,13 +234,14 @@ const (
 	OperationSucceeded = "succeeded"
 	OperationDeclined  = "declined"
 	OperationCancelled = "cancelled" // sealed before it succeeded
+	OperationFailed    = "failed"    // of a refund: it had succeeded, and the money came back
 )
 
 // Operation is one request to the provider, however often it was sent.
 type Operation struct {
 	ID        string      `json:"id"`
 	Kind      string      `json:"kind" enum:"charge,authorise,capture,void,refund,mark_paid"`
-	Status    string      `json:"status" enum:"pending,succeeded,declined,cancelled"`
+	Status    string      `json:"status" enum:"pending,succeeded,declined,cancelled,failed"`
 	Amount    money.Money `json:"amount"`
 	Key       string      `json:"key" doc:"The idempotency key that the provider sees"`
 	Reference string      `json:"reference" doc:"The provider's id"`
@@ -297,6 +311,8 @@ type Change struct {
 const (
 	ReasonAuthorisationExpiring = "authorisation_expiring"
 	ReasonAuthorisationExpired  = "authorisation_expired"
+	ReasonAuthorisationVoided   = "authorisation_voided" // by somebody else, in the provider's dashboard perhaps
+	ReasonRefundFailed          = "refund_failed"        // it had succeeded
 )
 
 // WebhookRequest is a provider's message as it came.
@@ -423,16 +439,18 @@ func IsCardNumber(text string) bool {
 // ActRequest names the order whose customer acts.
 type ActRequest struct {
 	OrderID string `json:"order_id"`
-	Outcome string `json:"outcome"` // ActConfirm or ActFail
+	Outcome string `json:"outcome"` // one of the below
 }
 
-// What a customer may do.
+// What a customer may do, and what may happen later.
 const (
-	ActConfirm = "confirm"
-	ActFail    = "fail"
+	ActConfirm      = "confirm"
+	ActFail         = "fail"
+	ActVoid         = "void"          // somebody gives free, in the dashboard, what is left of the authorisation
+	ActReturnRefund = "return_refund" // the customer's bank sends the latest refund back
 )
 
-// Acted is the provider's payment after the act.
+// Acted is the provider's payment, void or refund after the act.
 type Acted struct {
 	OrderID   string `json:"order_id"`
 	Reference string `json:"reference"`
@@ -461,7 +479,7 @@ type LedgerPage struct {
 // LedgerEntry is money that moved at the test gateway.
 type LedgerEntry struct {
 	ID        string    `json:"id"`
-	Operation string    `json:"operation" enum:"charge,authorise,capture,void,refund"`
+	Operation string    `json:"operation" enum:"charge,authorise,capture,void,refund,refund_failed"`
 	OrderID   string    `json:"order_id"`
 	Amount    int64     `json:"amount" doc:"Minor units"`
 	Currency  string    `json:"currency"`

@@ -16,6 +16,7 @@ var (
 	capture   = rpc.Define[CaptureRequest, Payment](Module, "capture").ByLane(func(r CaptureRequest) string { return r.OrderID })
 	seal      = rpc.Define[SealRequest, Payment](Module, "seal").ByLane(func(r SealRequest) string { return r.OrderID })
 	refund    = rpc.Define[RefundRequest, Payment](Module, "refund").ByLane(func(r RefundRequest) string { return r.OrderID })
+	void      = rpc.Define[VoidRequest, Payment](Module, "void").ByLane(func(r VoidRequest) string { return r.OrderID })
 	markPaid  = rpc.Define[MarkPaidRequest, Payment](Module, "mark_paid").ByLane(func(r MarkPaidRequest) string { return r.OrderID })
 	payment   = rpc.Define[PaymentRequest, Payment](Module, "payment")
 	payments  = rpc.Define[PaymentsRequest, PaymentPage](Module, "payments")
@@ -37,6 +38,7 @@ func Serve(s *rpc.Server, body Service) {
 	rpc.Handle(s, capture, body.Capture)
 	rpc.Handle(s, seal, body.Seal)
 	rpc.Handle(s, refund, body.Refund)
+	rpc.Handle(s, void, body.Void)
 	rpc.Handle(s, markPaid, body.MarkPaid)
 	rpc.Handle(s, payment, body.Payment)
 	rpc.Handle(s, payments, body.Payments)
@@ -86,6 +88,11 @@ func (c Client) Seal(ctx context.Context, r SealRequest) (Payment, error) {
 // Refund implements Service.
 func (c Client) Refund(ctx context.Context, r RefundRequest) (Payment, error) {
 	return refund.Call(ctx, c.caller, r)
+}
+
+// Void implements Service.
+func (c Client) Void(ctx context.Context, r VoidRequest) (Payment, error) {
+	return void.Call(ctx, c.caller, r)
 }
 
 // MarkPaid implements Service.

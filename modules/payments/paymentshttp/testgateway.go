@@ -16,7 +16,7 @@ type ledgerOutput struct {
 // ActionInput says what a customer does.
 type ActionInput struct {
 	Order   string `json:"order" minLength:"1" maxLength:"64" example:"ord_06arlpbqe1ss30hf79mn3c5kvo"`
-	Outcome string `json:"outcome" enum:"confirm,fail"`
+	Outcome string `json:"outcome" enum:"confirm,fail,void,return_refund"`
 }
 
 type actionOutput struct {
@@ -35,9 +35,10 @@ func RegisterTestGateway(a *web.API, g payments.TestGateway) {
 	}, b.ledger)
 	web.Handle(a, web.Route{
 		Method: http.MethodPost, Path: "/v1/test-gateway/actions", ID: "act-at-test-gateway", Tag: tag,
-		Summary: "Do what a customer was asked to do, or fail to",
-		Description: "For orders that were paid with `pm_card_authenticationRequired`. The order hears of it by webhook. " +
-			"Repeating it changes nothing.",
+		Summary: "Do what a customer was asked to do, or fail to, or let happen what nobody here asked for",
+		Description: "`confirm` and `fail` are for orders that were paid with `pm_card_authenticationRequired`. `void` gives free what is left of an " +
+			"authorisation, as by hand in a dashboard; `return_refund` lets the customer's bank send the latest refund back. " +
+			"Payments hears of it by webhook. Repeating it changes nothing.",
 		Scopes: []string{auth.Ops}, Example: ActionInput{Order: "ord_06arlpbqe1ss30hf79mn3c5kvo", Outcome: payments.ActConfirm},
 	}, b.act)
 	web.Handle(a, web.Route{

@@ -129,11 +129,13 @@ func byKeys(i *stripe.PaymentIntent) (sum int64) {
 	return sum
 }
 
-// voided is what an intent says of giving its authorisation free.
-func voided(i *stripe.PaymentIntent) till.Result {
+// voided is what an intent says of giving its authorisation free, or what captures left of it.
+func voided(key string, i *stripe.PaymentIntent) till.Result {
+	_, own := i.Metadata[metaVoid+key]
+	if i.Status == stripe.PaymentIntentStatusCanceled || own && i.Status == stripe.PaymentIntentStatusSucceeded {
+		return readable(till.Result{State: till.Succeeded, Reference: i.ID, Amount: fromStripe(i.Amount-i.AmountReceived, i.Currency)})
+	}
 	switch i.Status {
-	case stripe.PaymentIntentStatusCanceled:
-		return readable(till.Result{State: till.Succeeded, Reference: i.ID, Amount: fromStripe(i.Amount, i.Currency)})
 	case stripe.PaymentIntentStatusRequiresCapture:
 		return till.Result{State: till.NotFound, Certain: true}
 	case stripe.PaymentIntentStatusSucceeded:

@@ -71,8 +71,8 @@ func (a *Adapter) listing(ctx context.Context, request string, err error) error 
 	return r.Cause
 }
 
-// facts are what an intent says of the operations that it stands for. That it was cancelled says nothing of a void: its key is
-// not on it. An intent without our key was made by somebody else, and is told as a charge of theirs if it took money.
+// facts are what an intent says of the operations that it stands for. That what was left of it is free is told without a key:
+// somebody in the dashboard may have done it, or the time. An intent without our key was made by somebody else, and is told as a charge of theirs if it took money.
 func facts(i *stripe.PaymentIntent) []till.Fact {
 	kind := payments.OperationCharge
 	if i.CaptureMethod == stripe.PaymentIntentCaptureMethodManual {
@@ -89,7 +89,20 @@ func facts(i *stripe.PaymentIntent) []till.Fact {
 			list = append(list, till.Fact{Kind: payments.OperationCapture, Key: capture, OrderID: order, Result: captured(capture, i)})
 		}
 	}
+	if free := fromStripe(i.Amount-i.AmountReceived, i.Currency); kind == payments.OperationAuthorise && ended(i) && free.Amount > 0 {
+		list = append(list, till.Fact{
+			Kind: payments.OperationVoid, OrderID: order, Charge: i.ID, Result: till.Result{State: till.Succeeded, Reference: i.ID, Amount: free},
+		})
+	}
 	return list
+}
+
+// ended reports whether an authorisation has ended. An event has no more of the charge than its id, which a failed one has as well.
+func ended(i *stripe.PaymentIntent) bool {
+	if i.LatestCharge == nil || i.LatestCharge.Status == stripe.ChargeStatusFailed || i.LastPaymentError != nil {
+		return false
+	}
+	return i.Status == stripe.PaymentIntentStatusCanceled || i.Status == stripe.PaymentIntentStatusSucceeded
 }
 
 func refundFact(r *stripe.Refund) till.Fact {
@@ -139,10 +152,24 @@ func news(event string, i *stripe.PaymentIntent) till.Fact {
 	switch {
 	case event == string(stripe.EventTypePaymentIntentCreated):
 		return till.Fact{}
-	case event == string(stripe.EventTypePaymentIntentSucceeded) && len(list) == 2: // captured, by the one capture there was
+	case event == string(stripe.EventTypePaymentIntentCanceled):
+		return list[len(list)-1]
+	case event == string(stripe.EventTypePaymentIntentSucceeded) && captures(i) == 1: // captured, by the one capture there was
 		return list[1]
+	case event == string(stripe.EventTypePaymentIntentSucceeded) && captures(i) > 1: // what they left, if they did
+		return list[len(list)-1]
 	}
 	return list[0]
+}
+
+// captures counts the captures of ours.
+func captures(i *stripe.PaymentIntent) (n int) {
+	for name := range i.Metadata {
+		if strings.HasPrefix(name, metaCapture) {
+			n++
+		}
+	}
+	return n
 }
 
 // disputeOf is what Stripe says of a customer who disputes a charge. An inquiry (a "warning") moves no money yet.

@@ -2,7 +2,7 @@
 // connections to Stripe, keeps nothing, and decides nothing that the till could.
 //
 //	authorise or charge   create a payment intent (no money moves), the till stores its id, then confirm it
-//	capture, void         of the intent; several captures where the card allows it
+//	capture, void         of the intent; several captures where the card allows it, and a void of what they left
 //	refund                a refund of the intent
 //	seal                  cancel the intent, unless it has succeeded
 //
@@ -96,6 +96,7 @@ const (
 	metaKey     = "cutpoint_key"
 	metaOrder   = "cutpoint_order"
 	metaCapture = "capture_" // and the key of a capture: its amount
+	metaVoid    = "void_"    // and the key of a void of what captures had left: its amount
 )
 
 // expanded is what an intent is answered with, so that one answer says all.
@@ -173,10 +174,24 @@ func (a *Adapter) Capture(ctx context.Context, in till.Instruction) (till.Result
 	return a.answer(ctx, "capture", intent, err, func(i *stripe.PaymentIntent) till.Result { return captured(in.Key, i) })
 }
 
-// Void implements till.Provider: it cancels the intent.
+// Void implements till.Provider: it cancels the intent. One of which a part was captured is ended by a final capture of nothing.
 func (a *Adapter) Void(ctx context.Context, in till.Instruction) (till.Result, error) {
-	intent, err := a.cancel(ctx, in.Charge, in.Key)
-	return a.answer(ctx, "cancel", intent, err, voided)
+	read := func(i *stripe.PaymentIntent) till.Result { return voided(in.Key, i) }
+	if !in.Rest {
+		intent, err := a.cancel(ctx, in.Charge, in.Key)
+		return a.answer(ctx, "cancel", intent, err, read)
+	}
+	amount, err := toStripe(in.Amount)
+	if err != nil {
+		return refused(err), nil
+	}
+	p := &stripe.PaymentIntentCaptureParams{
+		AmountToCapture: stripe.Int64(0), FinalCapture: stripe.Bool(true), Metadata: map[string]string{metaVoid + in.Key: fmt.Sprint(amount)},
+	}
+	p.AddExpand(expanded)
+	p.SetIdempotencyKey(in.Key)
+	intent, err := a.intent(ctx, http.MethodPost, stripe.FormatURLPath("/v1/payment_intents/%s/capture", in.Charge), p)
+	return a.answer(ctx, "release", intent, err, read)
 }
 
 // Refund implements till.Provider.
@@ -253,7 +268,7 @@ func (a *Adapter) Lookup(ctx context.Context, q till.Query) (till.Result, error)
 	intent, err := a.retrieve(ctx, q.Charge)
 	return a.answer(ctx, "retrieve", intent, err, func(i *stripe.PaymentIntent) till.Result {
 		if q.Kind == payments.OperationVoid {
-			return voided(i)
+			return voided(q.Key, i)
 		}
 		return captured(q.Key, i)
 	})

@@ -75,7 +75,11 @@ func (g *Gateway) result(r *request) till.Result {
 }
 
 func (g *Gateway) fact(r *request) till.Fact {
-	return till.Fact{Kind: r.kind, Key: r.key, OrderID: r.orderID, Result: g.result(r)}
+	f := till.Fact{Kind: r.kind, Key: r.key, OrderID: r.orderID, Result: g.result(r)}
+	if r.kind == payments.OperationVoid && r.fingerprint == "" { // by the dashboard
+		f.Key, f.Charge = "", r.charge
+	}
+	return f
 }
 
 func (r *request) insert(tx *gorm.DB) error {
@@ -183,6 +187,8 @@ func positionOf(tx *gorm.DB, charge string) (p position, token string, err error
 			p.voided += amount
 		case payments.OperationRefund:
 			p.refunded += amount
+		case refundFailed:
+			p.refunded -= amount
 		}
 	}
 	return p, token, rows.Err()
@@ -190,6 +196,14 @@ func positionOf(tx *gorm.DB, charge string) (p position, token string, err error
 
 // ended reports whether what was authorised can't be captured any more.
 func (p position) ended(t token, now time.Time) bool { return !now.Before(p.at.Add(t.holds())) }
+
+// left is what can still be captured or given free.
+func (p position) left() int64 {
+	if p.final || p.voided > 0 {
+		return 0
+	}
+	return max(p.authorised-p.captured, 0)
+}
 
 // strike counts a fault against a key, and reports whether it struck: it does so the first n times.
 func (g *Gateway) strike(ctx context.Context, key, what string, n int) (struck bool, err error) {

@@ -148,10 +148,10 @@ func (g *Gateway) Capture(ctx context.Context, in till.Instruction) (till.Result
 	})
 }
 
-// Void implements till.Provider. It gives free all that was authorised, unless it was captured.
+// Void implements till.Provider. It gives free all that is left of what was authorised.
 func (g *Gateway) Void(ctx context.Context, in till.Instruction) (till.Result, error) {
 	return g.later(ctx, payments.OperationVoid, in, func(p position, _ token) payments.Failure {
-		if p.captured > 0 || p.voided > 0 || p.authorised != in.Amount.Amount || p.currency != in.Amount.Currency {
+		if left := p.left(); left == 0 || left != in.Amount.Amount || p.currency != in.Amount.Currency {
 			return payments.Failure{Code: "nothing_to_void", Message: "The authorisation was captured or voided before, or is of another amount."}
 		}
 		return payments.Failure{}

@@ -53,6 +53,7 @@ func (t *Till) instruct(e *entry, op *operation, token string) Instruction {
 	in := Instruction{Kind: op.Kind, Key: op.Key, OrderID: e.OrderID, Amount: op.Amount, Token: token, Reference: op.Reference, Final: op.final}
 	if !op.isCharge() {
 		in.Charge = e.charge().Reference
+		in.Rest = op.Kind == payments.OperationVoid && e.figures(true).captured > 0
 	}
 	return in
 }

@@ -34,6 +34,14 @@ func (t *Till) Changes(ctx context.Context, r payments.ChangesRequest) (payments
 	return page, rows.Err()
 }
 
+// reasonToLook is the reason of the Change that an operation's news leaves.
+func (op *operation) reasonToLook() string {
+	if op.Status == payments.OperationFailed {
+		return payments.ReasonRefundFailed
+	}
+	return ""
+}
+
 // insertChange tells whoever reads Changes that a payment is not what its last caller was told, or why else it is worth a look.
 func insertChange(tx *gorm.DB, e *entry, reason string) error {
 	return tx.Exec("INSERT INTO changes (order_id, status, reason, at) VALUES (?, ?, ?, ?)", e.OrderID, e.Status, reason, store.Micros(e.UpdatedAt)).Error

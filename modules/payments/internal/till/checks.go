@@ -86,6 +86,19 @@ func checkRefund(r payments.RefundRequest) error {
 	return nil
 }
 
+func checkVoid(r payments.VoidRequest) error {
+	if err := checkOrder(r.OrderID); err != nil {
+		return err
+	}
+	switch {
+	case r.VoidID == "" || len(r.VoidID) > maxID:
+		return fault.ErrInvalid.At("/void_id", "invalid", "a void id has 1 to 64 bytes")
+	case utf8.RuneCountInString(r.Reason) > maxReason:
+		return fault.ErrInvalid.At("/reason", "invalid", "a reason has at most 500 characters")
+	}
+	return nil
+}
+
 func checkMarkPaid(r payments.MarkPaidRequest) error {
 	if err := checkOrder(r.OrderID); err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 // figures are what the operations of a payment add up to.
 type figures struct {
 	authorised, captured, refunded int64
+	held                           int64 // what of authorised is neither captured nor free
 	currency                       string
 	voided                         bool
 }
@@ -17,6 +18,7 @@ type figures struct {
 func (e *entry) figures(decided bool) figures {
 	f := figures{currency: e.Amount.Currency}
 	var marked int64
+	released := false
 	for i := range e.ops {
 		op := &e.ops[i]
 		if op.Status != payments.OperationSucceeded && (op.Status != disputed || op.gives() || !decided) {
@@ -26,6 +28,7 @@ func (e *entry) figures(decided bool) figures {
 		case payments.OperationCharge, payments.OperationCapture:
 			f.captured += op.moved.Amount
 			f.currency = op.moved.Currency
+			released = released || op.final
 		case payments.OperationAuthorise:
 			f.authorised += op.moved.Amount
 			f.currency = op.moved.Currency
@@ -37,22 +40,29 @@ func (e *entry) figures(decided bool) figures {
 			marked = op.moved.Amount
 		}
 	}
+	if f.voided {
+		f.authorised = min(f.authorised, f.captured)
+	}
+	if !released {
+		f.held = max(f.authorised-f.captured, 0)
+	}
 	if f.captured == 0 && marked > 0 {
 		f.captured, f.currency = marked, e.Amount.Currency
-	}
-	if f.voided {
-		f.authorised = 0
 	}
 	return f
 }
 
-// derive makes a payment what its operations say: its figures, its status, and whether the customer must act.
+// derive makes a payment what its operations say: its figures, its status, whether the customer must act, and whether there is
+// still an authorisation that could end.
 func (e *entry) derive() {
 	f := e.figures(e.decided())
 	e.Authorised, e.Captured, e.Refunded = money.Of(f.authorised, f.currency), money.Of(f.captured, f.currency), money.Of(f.refunded, f.currency)
 	e.Status = e.statusOf(f)
 	if e.Status != payments.StatusRequiresAction {
 		e.Action = nil
+	}
+	if f.held == 0 {
+		e.AuthorisedUntil = nil
 	}
 }
 

@@ -127,9 +127,9 @@ func (e *entry) shown() payments.Payment {
 	return p
 }
 
-// refusal is why an operation was declined, or nil.
+// refusal is why an operation was declined or failed, or nil.
 func (op *operation) refusal() *payments.Failure {
-	if op == nil || op.Status != payments.OperationDeclined {
+	if op == nil || op.Status != payments.OperationDeclined && op.Status != payments.OperationFailed {
 		return nil
 	}
 	failure := op.failure
@@ -161,6 +161,9 @@ func (op *operation) status(r Result) string {
 		}
 		return payments.OperationSucceeded
 	case Declined:
+		if op.Kind == payments.OperationRefund && rank(op.Status) >= rank(payments.OperationSucceeded) {
+			return payments.OperationFailed
+		}
 		return payments.OperationDeclined
 	case Cancelled:
 		return payments.OperationCancelled
@@ -174,8 +177,10 @@ func (op *operation) status(r Result) string {
 // rank orders the statuses of an operation: it only goes to a higher one, whatever is said later or in another order.
 func rank(status string) int {
 	switch status {
+	case payments.OperationFailed:
+		return 4 // the last word
 	case payments.OperationSucceeded, disputed:
-		return 3 // money moved: the last word
+		return 3 // money moved
 	case payments.OperationDeclined, payments.OperationCancelled:
 		return 2
 	case requiresAction:
@@ -211,7 +216,7 @@ func (e *entry) settle(id string, r Result, now time.Time) bool {
 			}
 		case disputed:
 			op.moved = r.Amount
-		case payments.OperationDeclined:
+		case payments.OperationDeclined, payments.OperationFailed:
 			op.failure, op.EndedAt = r.Failure, &now
 		case payments.OperationCancelled:
 			op.EndedAt = &now

@@ -13,10 +13,10 @@ import (
 // watched is how many authorisations a sweep tells of at once.
 const watched = 100
 
-// WatchExpiry tells, by Changes, of authorisations that end soon or have ended: once each. It reports whether there may be more.
+// WatchExpiry tells, by Changes, of authorisations that end soon or have ended, also of what captures left of them: once each. It reports whether there may be more.
 func (t *Till) WatchExpiry(ctx context.Context) (worked bool, err error) {
 	now := t.clock()
-	found, err := find(t.store.Read(ctx), `p.id IN (SELECT id FROM payments WHERE status = 'authorised' AND authorised_until > 0 AND expiry_told < 2
+	found, err := find(t.store.Read(ctx), `p.id IN (SELECT id FROM payments WHERE authorised_until > 0 AND expiry_told < 2
 		AND (expiry_told = 0 AND authorised_until <= ? OR authorised_until <= ?) ORDER BY authorised_until LIMIT ?)`,
 		store.Micros(now.Add(t.policy.ExpiryNotice)), store.Micros(now), watched)
 	if err != nil || len(found) == 0 {

@@ -113,6 +113,9 @@ func (t *Till) hear(tx *gorm.DB, e Event) (known bool, err error) {
 // learn applies what a provider tells by itself, if it is about an operation that is known here. The first who needs to hear of
 // it reads Changes.
 func (t *Till) learn(tx *gorm.DB, f Fact) (known, changed bool, err error) {
+	if f.frees() {
+		return t.learnVoid(tx, f)
+	}
 	e, id, err := owner(tx, f)
 	if e == nil || err != nil || f.Result.State == Unknown {
 		return e != nil, false, err

@@ -29,6 +29,23 @@ func (t *Till) Refund(ctx context.Context, r payments.RefundRequest) (payments.P
 	return t.follow(ctx, r.OrderID, func(e *entry) (*operation, error) { return e.planRefund(r) })
 }
 
+// Void implements payments.Service.
+func (t *Till) Void(ctx context.Context, r payments.VoidRequest) (payments.Payment, error) {
+	if err := checkVoid(r); err != nil {
+		return payments.Payment{}, err
+	}
+	return t.follow(ctx, r.OrderID, func(e *entry) (*operation, error) {
+		if op := e.refund(r.VoidID); op != nil {
+			return op, nil
+		}
+		f := e.figures(true)
+		if f.authorised == 0 && (e.Status == payments.StatusPending || e.Status == payments.StatusRequiresAction) {
+			return nil, e.unanswered()
+		}
+		return e.planVoid(&operation{callerID: r.VoidID, reason: r.Reason}, f)
+	})
+}
+
 // follow carries out what follows a charge.
 func (t *Till) follow(ctx context.Context, orderID string, plan plan) (payments.Payment, error) {
 	e, err := t.ofOrder(ctx, orderID)
@@ -123,9 +140,13 @@ func (e *entry) planCapture(r payments.CaptureRequest) (*operation, error) {
 	case amount > left:
 		return nil, payments.ErrAmountTooLarge.Saying("this is more than is left of the authorised amount").About(e.OrderID)
 	}
+	running := e.capturing()
+	if running && r.Final { // it must not overtake the other at the provider, and free what that asks for
+		return nil, e.unanswered()
+	}
 	return &operation{
 		Operation: payments.Operation{Kind: payments.OperationCapture, Amount: money.Of(amount, e.Authorised.Currency)},
-		callerID:  r.CaptureID, requested: r.Amount, final: r.Final || amount == left || !e.Multicapture,
+		callerID:  r.CaptureID, requested: r.Amount, final: r.Final || amount == left && !running || !e.Multicapture,
 	}, nil
 }
 
@@ -178,9 +199,9 @@ func (e *entry) planRefund(r payments.RefundRequest) (*operation, error) {
 	return nil, e.unanswered() // nobody knows yet what there would be to give back
 }
 
-// planVoid gives free all that was authorised. One void is enough for all who ask, unless it was declined.
+// planVoid gives free what is left of an authorisation. One void is enough for all who ask, unless it was declined.
 func (e *entry) planVoid(op *operation, f figures) (*operation, error) {
-	if e.first(func(op *operation) bool { return op.Kind == payments.OperationCapture && op.open() }) != nil {
+	if e.capturing() {
 		return nil, e.unanswered()
 	}
 	if op.requested > f.authorised {
@@ -189,7 +210,10 @@ func (e *entry) planVoid(op *operation, f figures) (*operation, error) {
 	if running := e.void(); running != nil {
 		return running, nil
 	}
-	op.Kind, op.Amount = payments.OperationVoid, money.Of(f.authorised, f.currency)
+	if f.held == 0 {
+		return nil, nil
+	}
+	op.Kind, op.Amount = payments.OperationVoid, money.Of(f.held, f.currency)
 	return op, nil
 }
 

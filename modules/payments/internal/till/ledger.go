@@ -35,7 +35,7 @@ func (e *entry) position() position {
 	released := false
 	for i := range e.ops {
 		op := &e.ops[i]
-		if rank(op.Status) < rank(payments.OperationSucceeded) {
+		if op.Status != payments.OperationSucceeded && op.Status != disputed {
 			continue
 		}
 		amount, currency := op.moved.Amount, op.moved.Currency

@@ -139,6 +139,232 @@ func TestExpiryWatch(t *testing.T) {
 	}
 }
 
+func (f fixture) void(t testing.TB, voidID string, want error) payments.Payment {
+	t.Helper()
+	p, err := f.Void(t.Context(), payments.VoidRequest{OrderID: order.OrderID, VoidID: voidID})
+	if !errors.Is(err, want) {
+		t.Fatalf("void %s: %v, want %v", voidID, err, want)
+	}
+	return p
+}
+
+// reasons are those of all changes.
+func (f fixture) reasons(t testing.TB) (reasons []string) {
+	t.Helper()
+	page, err := f.Changes(t.Context(), payments.ChangesRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range page.Changes {
+		reasons = append(reasons, c.Reason)
+	}
+	return reasons
+}
+
+func TestVoidRest(t *testing.T) {
+	t.Run("what a capture left is given free, once", func(t *testing.T) {
+		f := newTill(t, give(multi), succeed("cap_1"), succeed("void_1"))
+		f.authorise(t)
+		f.take(t, "first", 1000, false, nil)
+		p := f.void(t, "rest", nil)
+		if p.Status != payments.StatusSucceeded || p.Authorised.Amount != 1000 || p.Captured.Amount != 1000 || p.AuthorisedUntil != nil {
+			t.Errorf("%+v", p)
+		}
+		if in := f.provider.asked[2]; !in.Rest || in.Amount.Amount != 1580 || in.Charge != "ch_1" {
+			t.Errorf("%+v", in)
+		}
+		if again := f.void(t, "rest", nil); !reflect.DeepEqual(p, again) {
+			t.Errorf("%+v, then %+v", p, again)
+		}
+		f.void(t, "another", nil)
+		f.take(t, "second", 1, false, payments.ErrNotAuthorised)
+		want := []string{"authorisations < commitments 2580", "commitments < authorisations 1000", "provider < sales 1000", "commitments < authorisations 1580"}
+		if got := f.entries(t); !reflect.DeepEqual(got, want) {
+			t.Errorf("%q", got)
+		}
+		f.clock.pass(72 * time.Hour)
+		if _, err := f.WatchExpiry(t.Context()); err != nil || f.reasons(t) != nil {
+			t.Errorf("what is free does not end: %v, %v", f.reasons(t), err)
+		}
+	})
+	t.Run("all of it, as a refund before any capture does", func(t *testing.T) {
+		f := newTill(t, give(multi), succeed("void_1"))
+		f.authorise(t)
+		if p := f.void(t, "all", nil); p.Status != payments.StatusCancelled || f.provider.asked[1].Rest {
+			t.Errorf("%+v, %+v", p, f.provider.asked)
+		}
+	})
+	t.Run("nothing is left", func(t *testing.T) {
+		f := newTill(t, give(multi), succeed("cap_1"))
+		f.authorise(t)
+		f.take(t, "first", 1000, true, nil)
+		if p := f.void(t, "rest", nil); len(p.Operations) != 2 || p.AuthorisedUntil != nil {
+			t.Errorf("%+v", p)
+		}
+		newTill(t).void(t, "rest", payments.ErrNotCharged)
+	})
+	t.Run("not while nobody knows what is left, and again after a refusal", func(t *testing.T) {
+		f := newTill(t, give(multi), silence, refusal, succeed("void_1"))
+		f.authorise(t)
+		f.take(t, "first", 1000, false, payments.ErrUnknownOutcome)
+		f.void(t, "rest", payments.ErrUnknownOutcome)
+		f.provider.lookups = []Result{{State: Succeeded, Reference: "cap_1", Amount: money.Of(1000, "EUR")}}
+		f.take(t, "first", 1000, false, nil)
+		if p := f.void(t, "rest", nil); p.Failure == nil || p.Authorised.Amount != 2580 {
+			t.Errorf("%+v", p)
+		}
+		if p := f.void(t, "again", nil); p.Failure != nil || p.Authorised.Amount != 1000 {
+			t.Errorf("%+v", p)
+		}
+		silent := newTill(t, silence)
+		silent.charge(t, payments.ErrUnknownOutcome)
+		silent.void(t, "rest", payments.ErrUnknownOutcome)
+	})
+	t.Run("it is watched until it ends", func(t *testing.T) {
+		f := newTill(t, give(multi), succeed("cap_1"))
+		f.authorise(t)
+		f.take(t, "first", 1000, false, nil)
+		for _, pass := range []time.Duration{30 * time.Hour, 30 * time.Hour} {
+			f.clock.pass(pass)
+			if _, err := f.WatchExpiry(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := f.reasons(t); !reflect.DeepEqual(got, []string{"authorisation_expiring", "authorisation_expired"}) {
+			t.Errorf("%q", got)
+		}
+	})
+	t.Run("a final capture waits for the one before it", func(t *testing.T) {
+		f := newTill(t, give(multi), silence)
+		f.authorise(t)
+		f.take(t, "first", 1000, false, payments.ErrUnknownOutcome)
+		f.take(t, "second", 100, true, payments.ErrUnknownOutcome)
+		if len(f.provider.asked) != 2 {
+			t.Errorf("%+v", f.provider.asked)
+		}
+	})
+}
+
+// TestAfterwards is what happens to a payment that nobody asks about any more.
+func TestAfterwards(t *testing.T) {
+	t.Run("a refund that comes back", func(t *testing.T) {
+		f := newTill(t, succeed("ch_1"), succeed("re_1"), succeed("re_2"))
+		f.charge(t, nil)
+		f.give(t, "ref_1", 1000, nil)
+		back := Fact{Kind: payments.OperationRefund, Key: f.provider.asked[1].Key, Result: Result{State: Declined, Reference: "re_1", Failure: payments.Failure{Code: "lost_or_stolen_card"}}}
+		f.webhook(t, "evt_1", back)
+		f.work(t)
+		older := back
+		older.Result = Result{State: Succeeded, Reference: "re_1", Amount: money.Of(1000, "EUR")}
+		f.webhook(t, "evt_0", older)
+		f.webhook(t, "evt_2", back)
+		f.work(t)
+		p := f.stored(t)
+		if p.Refunded.Amount != 0 || p.Status != payments.StatusSucceeded || p.Operations[1].Status != payments.OperationFailed || p.Failure == nil || p.Failure.Code != "lost_or_stolen_card" {
+			t.Errorf("%+v", p)
+		}
+		if got := f.reasons(t); !reflect.DeepEqual(got, []string{payments.ReasonRefundFailed}) {
+			t.Errorf("%q", got)
+		}
+		want := []string{"provider < sales 2580", "refunds < provider 1000", "provider < refunds 1000"}
+		if got := f.entries(t); !reflect.DeepEqual(got, want) {
+			t.Errorf("%q", got)
+		}
+		if p := f.give(t, "ref_1", 1000, nil); p.Failure == nil || len(f.provider.asked) != 2 {
+			t.Errorf("%+v", p)
+		}
+		if p := f.give(t, "ref_2", 0, nil); p.Refunded.Amount != 2580 || p.Status != payments.StatusRefunded {
+			t.Errorf("%+v", p)
+		}
+	})
+	t.Run("the books tell of it too", func(t *testing.T) {
+		f := newTill(t, succeed("ch_1"), succeed("re_1"))
+		f.charge(t, nil)
+		f.refund(t, nil)
+		f.provider.books = []Fact{{Kind: payments.OperationRefund, Key: f.provider.asked[1].Key, Result: Result{State: Declined, Reference: "re_1", Failure: payments.Failure{Code: "expired_or_canceled_card"}}}}
+		f.provider.lookups = []Result{paid}
+		if r := f.reconcile(t); r.Settled != 1 || len(r.Mismatches) != 0 || f.stored(t).Status != payments.StatusSucceeded {
+			t.Errorf("%+v, %+v", r, f.stored(t))
+		}
+	})
+	freed := func(amount int64) Fact {
+		return Fact{Kind: payments.OperationVoid, Charge: "ch_1", Result: Result{State: Succeeded, Reference: "void_9", Amount: money.Of(amount, "EUR")}}
+	}
+	t.Run("an authorisation that somebody else voids", func(t *testing.T) {
+		f := newTill(t, give(multi))
+		f.authorise(t)
+		f.webhook(t, "evt_1", freed(2580))
+		f.webhook(t, "evt_2", freed(2580))
+		f.work(t)
+		p := f.stored(t)
+		if p.Status != payments.StatusCancelled || p.Authorised.Amount != 0 || len(p.Operations) != 2 || p.Operations[1].Attempts != 0 || p.Operations[1].Reference != "void_9" {
+			t.Errorf("%+v", p)
+		}
+		if got := f.reasons(t); !reflect.DeepEqual(got, []string{payments.ReasonAuthorisationVoided}) {
+			t.Errorf("%q", got)
+		}
+		if got := f.entries(t); !reflect.DeepEqual(got, []string{"authorisations < commitments 2580", "commitments < authorisations 2580"}) {
+			t.Errorf("%q", got)
+		}
+		f.capture(t, payments.ErrNotAuthorised)
+	})
+	t.Run("one that expired, in part, by the books", func(t *testing.T) {
+		f := newTill(t, give(multi), succeed("cap_1"))
+		f.authorise(t)
+		f.take(t, "first", 1000, false, nil)
+		f.clock.pass(48 * time.Hour)
+		f.provider.books = []Fact{freed(1580)}
+		r, err := f.Reconcile(t.Context(), payments.ReconcileRequest{})
+		if p := f.stored(t); err != nil || r.Settled != 1 || p.Status != payments.StatusSucceeded || p.Authorised.Amount != 1000 {
+			t.Errorf("%+v, %v, %+v", r, err, p)
+		}
+		if got := f.reasons(t); !reflect.DeepEqual(got, []string{payments.ReasonAuthorisationExpired}) {
+			t.Errorf("%q", got)
+		}
+	})
+	t.Run("our own void, without an answer", func(t *testing.T) {
+		f := newTill(t, give(multi), silence)
+		f.authorise(t)
+		f.void(t, "all", payments.ErrUnknownOutcome)
+		f.webhook(t, "evt_1", freed(2580))
+		f.work(t)
+		if p := f.stored(t); p.Status != payments.StatusCancelled || len(p.Operations) != 2 {
+			t.Errorf("%+v", p)
+		}
+	})
+	t.Run("another amount than is held here is reported", func(t *testing.T) {
+		f := newTill(t, give(multi))
+		f.authorise(t)
+		f.provider.books = []Fact{freed(1580)}
+		if r := f.reconcile(t); r.Settled != 0 || len(r.Mismatches) != 1 || f.stored(t).Status != payments.StatusAuthorised {
+			t.Errorf("%+v", r)
+		}
+	})
+}
+
+// TestSecondWall asks past the till's own sums.
+func TestSecondWall(t *testing.T) {
+	f := newTill(t, give(multi), succeed("cap_1"), succeed("re_1"))
+	f.authorise(t)
+	f.take(t, "first", 1000, false, nil)
+	f.give(t, "ref_1", 400, nil)
+	insert := func(kind string, amount int64) error {
+		return f.store.Write(t.Context(), func(tx *gorm.DB) error {
+			return tx.Exec(`INSERT INTO operations (id, payment_id, kind, refund_id, status, amount, currency, key, attempts, started_at)
+				SELECT 'op_' || ? || ?, id, ?, 'x', 'pending', ?, 'EUR', 'key_' || ? || ?, 1, 1 FROM payments`, kind, amount, kind, amount, kind, amount).Error
+		})
+	}
+	for _, c := range []struct {
+		kind   string
+		amount int64
+		fits   bool
+	}{{"capture", 1581, false}, {"capture", 1580, true}, {"refund", 601, false}, {"refund", 600, true}} {
+		if err := insert(c.kind, c.amount); (err == nil) != c.fits {
+			t.Errorf("a %s of %d: %v", c.kind, c.amount, err)
+		}
+	}
+}
+
 func TestDisputes(t *testing.T) {
 	tell := func(t *testing.T, f fixture, eventID, status string) {
 		t.Helper()

@@ -176,7 +176,7 @@ func (t *Till) advance(tx *gorm.DB, e *entry, id string, r Result, told bool) (b
 		err = t.post(tx, e, id, before, e.position())
 	}
 	if err == nil && told {
-		err = insertChange(tx, e, "")
+		err = insertChange(tx, e, e.operation(id).reasonToLook())
 	}
 	return err == nil, err
 }

@@ -71,6 +71,10 @@ func (c counter) do(ctx context.Context, order string, d deed) (err error) {
 		_, err = c.Capture(ctx, payments.CaptureRequest{OrderID: order, CaptureID: d.Name, Amount: d.Amount, Final: d.Final})
 	case "refund":
 		_, err = c.Refund(ctx, payments.RefundRequest{OrderID: order, RefundID: d.Name, Amount: d.Amount})
+	case "void":
+		_, err = c.Void(ctx, payments.VoidRequest{OrderID: order, VoidID: "void_" + d.Name})
+	case "later":
+		_, err = c.gateway.Act(ctx, payments.ActRequest{OrderID: order, Outcome: []string{payments.ActVoid, payments.ActReturnRefund}[d.Amount%2]})
 	case "mark_paid":
 		_, err = c.MarkPaid(ctx, payments.MarkPaidRequest{OrderID: order, Reference: "statement"})
 	case "dispute":
@@ -99,7 +103,8 @@ func (c counter) settle(t *rapid.T, order string, deeds []deed) {
 	}
 }
 
-// TestMoneyRules lets several people at once capture, give back, dispute and mark one payment at a time, any of it twice, and checks
+// TestMoneyRules lets several people at once capture, void, give back, dispute and mark one payment at a time, any of it twice, while
+// the gateway voids and returns by itself, and checks
 // that captures stay within what was authorised, refunds within what was captured, here and at the provider, and that the
 // ledger's accounts balance and are what the operations say.
 func TestMoneyRules(t *testing.T) {
@@ -117,7 +122,7 @@ func TestMoneyRules(t *testing.T) {
 		}
 		deeds := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) deed {
 			return deed{
-				Kind: rapid.SampledFrom([]string{"capture", "refund", "capture", "refund", "refund", "mark_paid", "dispute"}).Draw(t, "kind"),
+				Kind: rapid.SampledFrom([]string{"capture", "refund", "capture", "refund", "refund", "mark_paid", "dispute", "void", "later"}).Draw(t, "kind"),
 				Name: rapid.StringMatching("[a-e]").Draw(t, "name"), Amount: rapid.Int64Range(0, 30).Draw(t, "amount"), Final: rapid.Bool().Draw(t, "final"),
 			}
 		}), 1, 10).Draw(t, "deeds")
@@ -146,7 +151,7 @@ func (c counter) check(t *rapid.T, order string) {
 	known := true // whatever the provider moved
 	for _, op := range p.Operations {
 		known = known && op.Status != payments.OperationPending
-		if op.Status == payments.OperationDeclined || op.Status == payments.OperationCancelled {
+		if op.Status == payments.OperationDeclined || op.Status == payments.OperationCancelled || op.Status == payments.OperationFailed {
 			continue
 		}
 		switch op.Kind {
@@ -169,7 +174,7 @@ func (c counter) check(t *rapid.T, order string) {
 	for _, e := range ledger.Entries {
 		there[e.Operation] += e.Amount
 	}
-	if taken := there["charge"] + there["capture"]; there["capture"] > there["authorise"] || there["refund"] > taken {
+	if taken := there["charge"] + there["capture"]; there["capture"] > there["authorise"] || there["refund"]-there["refund_failed"] > taken || there["capture"]+there["void"] > there["authorise"] {
 		t.Fatalf("at the provider: %+v", there)
 	}
 	here := map[string]int64{}
@@ -181,14 +186,14 @@ func (c counter) check(t *rapid.T, order string) {
 		here[e.Debit] += e.Amount.Amount
 		here[e.Credit] -= e.Amount.Amount
 	}
-	if held := here[payments.AccountDisputed] + here[payments.AccountLosses]; known && here[payments.AccountProvider] != there["charge"]+there["capture"]-there["refund"]-held {
+	if held := here[payments.AccountDisputed] + here[payments.AccountLosses]; known && here[payments.AccountProvider] != there["charge"]+there["capture"]-there["refund"]+there["refund_failed"]-held {
 		t.Fatalf("here %+v, at the provider %+v", here, there)
 	}
 	// The provider is the second wall: nothing of what it was asked for may have been more than was left. An operator's word is
-	// about money that it never had.
+	// about money that it never had, and what somebody voids by hand may have been asked for meanwhile.
 	var refused int
 	err = c.store.Read(context.Background()).Raw(`SELECT COUNT(*) FROM operations o WHERE payment_id = ? AND failure_code IN ('amount_too_large', 'nothing_to_capture')
-		AND NOT EXISTS (SELECT 1 FROM operations m WHERE m.payment_id = o.payment_id AND m.kind = 'mark_paid')`, p.ID).Row().Scan(&refused)
+		AND NOT EXISTS (SELECT 1 FROM operations m WHERE m.payment_id = o.payment_id AND (m.kind = 'mark_paid' OR m.kind = 'void' AND m.attempts = 0))`, p.ID).Row().Scan(&refused)
 	if err != nil || refused > 0 {
 		t.Fatalf("%d times more was asked for than was left, %v: %+v", refused, err, p)
 	}

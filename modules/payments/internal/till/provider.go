@@ -34,7 +34,7 @@ type Provider interface {
 	Charge(context.Context, Instruction) (Result, error)
 	Authorise(context.Context, Instruction) (Result, error)
 
-	// Capture takes what was authorised, Void gives it free, Refund gives back what was taken.
+	// Capture takes what was authorised, Void gives free what is left of it, Refund gives back what was taken.
 	Capture(context.Context, Instruction) (Result, error)
 	Void(context.Context, Instruction) (Result, error)
 	Refund(context.Context, Instruction) (Result, error)
@@ -73,6 +73,7 @@ type Instruction struct {
 	Reference string // the provider's, where it is known already
 	Charge    string // of what follows a charge: the provider's reference of that
 	Final     bool   // of a capture: nothing will be captured after it, the rest is free
+	Rest      bool   // of a void: a part was captured before
 }
 
 // Query names an instruction by the provider's reference, or by key.
@@ -121,11 +122,13 @@ func (r Result) definite() bool {
 	return false
 }
 
-// Fact is what a provider tells by itself of an operation.
+// Fact is what a provider tells by itself of an operation. That what is left of an authorisation is free, by whoever's doing, is
+// told as a void without a key that has succeeded, with the reference of the charge.
 type Fact struct {
 	Kind    string `json:"kind"`
 	Key     string `json:"key"` // "": the provider does not say; then its reference names the operation
 	OrderID string `json:"order_id"`
+	Charge  string `json:"charge,omitempty"` // of a void without a key
 	Result  Result `json:"result"`
 }
 

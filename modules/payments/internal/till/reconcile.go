@@ -132,6 +132,9 @@ func (c *comparison) theirs(ctx context.Context) (whole bool, err error) {
 
 // their compares one object of the provider. What it knows more than we do is taken over.
 func (c *comparison) their(ctx context.Context, f Fact) error {
+	if f.frees() {
+		return c.freed(ctx, f)
+	}
 	e, operationID, err := owner(c.till.store.Read(ctx), f)
 	if err != nil {
 		return err
@@ -165,6 +168,28 @@ func (c *comparison) their(ctx context.Context, f Fact) error {
 		}
 	} else if problem := op.differs(f.Result); problem != "" {
 		c.mismatch(f, "%s", problem)
+	}
+	return nil
+}
+
+// freed compares what the provider says that is free of an authorisation.
+func (c *comparison) freed(ctx context.Context, f Fact) error {
+	e, err := authorisationOf(c.till.store.Read(ctx), f.Charge)
+	if err != nil || e == nil || e.held().Amount == 0 { // one that is not known is reported as a charge
+		return err
+	}
+	var changed bool
+	err = c.till.store.Write(ctx, func(tx *gorm.DB) (err error) {
+		_, changed, err = c.till.learnVoid(tx, f)
+		return err
+	})
+	switch {
+	case err != nil:
+		return err
+	case changed:
+		c.Settled++
+	default:
+		c.mismatch(f, "%v of the authorisation are free at the provider, and %v are held here", f.Result.Amount, e.held())
 	}
 	return nil
 }
