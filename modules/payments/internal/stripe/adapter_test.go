@@ -51,6 +51,11 @@ func moving() []call {
 			return a.Capture(ctx, with("capture"))
 		}},
 		{"void", func(ctx context.Context, a *stripe.Adapter) (till.Result, error) { return a.Void(ctx, with("void")) }},
+		{"void the rest", func(ctx context.Context, a *stripe.Adapter) (till.Result, error) {
+			in := with("void")
+			in.Key, in.Rest = "op_rest", true
+			return a.Void(ctx, in)
+		}},
 		{"refund", func(ctx context.Context, a *stripe.Adapter) (till.Result, error) {
 			return a.Refund(ctx, with("refund"))
 		}},
@@ -297,6 +302,39 @@ func TestMoney(t *testing.T) {
 		r, err = a.Lookup(t.Context(), till.Query{Kind: in.Kind, Reference: in.Reference})
 		want(t, r, err, till.Authorised, 2580)
 	})
+	t.Run("captured in part, and the rest voided", func(t *testing.T) {
+		f := newFake(t)
+		a := adapter(t, f.URL)
+		in := prepare(t, a, authorise)
+		r, err := a.Authorise(t.Context(), in)
+		want(t, r, err, till.Authorised, 2580)
+		r, err = a.Capture(t.Context(), later(in, payments.OperationCapture, "op_take", 1000, false))
+		want(t, r, err, till.Succeeded, 1000)
+		rest := till.Query{Kind: payments.OperationVoid, Key: "op_rest", Charge: in.Reference}
+		if r, err := a.Lookup(t.Context(), rest); err != nil || r.State != till.NotFound || !r.Certain {
+			t.Errorf("%+v, %v", r, err)
+		}
+		void := later(in, payments.OperationVoid, "op_rest", 1580, false)
+		void.Rest = true
+		for range 2 {
+			r, err = a.Void(t.Context(), void)
+			want(t, r, err, till.Succeeded, 1580)
+		}
+		r, err = a.Lookup(t.Context(), rest)
+		want(t, r, err, till.Succeeded, 1580)
+		r, err = a.Lookup(t.Context(), till.Query{Kind: payments.OperationVoid, Key: "op_another", Charge: in.Reference})
+		if err != nil || r.State != till.Declined {
+			t.Errorf("%+v, %v", r, err)
+		}
+		if i := f.intents[in.Reference]; i["status"] != "succeeded" || i["amount_received"] != int64(1000) {
+			t.Errorf("%+v", i)
+		}
+		l, err := a.List(t.Context(), time.Now().Add(-time.Hour), "")
+		free := till.Fact{Kind: payments.OperationVoid, OrderID: "ord_1", Charge: in.Reference, Result: till.Result{State: till.Succeeded, Reference: in.Reference, Amount: money.Of(1580, "EUR")}}
+		if err != nil || len(l.Facts) != 3 || l.Facts[2] != free {
+			t.Errorf("%+v, %v", l, err)
+		}
+	})
 	t.Run("declined, and for good", func(t *testing.T) {
 		a := adapter(t, newFake(t).URL)
 		in := prepare(t, a, charge)
@@ -427,6 +465,10 @@ func TestWebhooks(t *testing.T) {
 			Result: till.Result{State: till.Succeeded, Reference: "pi_1", Amount: eur(2580)}}},
 		"intent_failed": {ID: "evt_3", Type: "payment_intent.payment_failed", Fact: till.Fact{Kind: "charge", Key: "op_1", OrderID: "ord_1",
 			Result: till.Result{State: till.Declined, Reference: "pi_1", Failure: payments.Failure{Code: "insufficient_funds", Message: "Your card has insufficient funds."}}}},
+		"intent_canceled": {ID: "evt_8", Type: "payment_intent.canceled", Fact: till.Fact{Kind: "void", OrderID: "ord_1", Charge: "pi_1",
+			Result: till.Result{State: till.Succeeded, Reference: "pi_1", Amount: eur(2580)}}},
+		"intent_canceled_unpaid": {ID: "evt_9", Type: "payment_intent.canceled", Fact: till.Fact{Kind: "authorise", Key: "op_1", OrderID: "ord_1",
+			Result: till.Result{State: till.Cancelled, Reference: "pi_1"}}},
 		"refund_failed": {ID: "evt_4", Type: "refund.failed", Fact: till.Fact{Kind: "refund", Key: "op_3",
 			Result: till.Result{State: till.Declined, Reference: "re_1", Failure: payments.Failure{Code: "expired_or_canceled_card", Message: "The refund did not reach the customer."}}}},
 		"dispute_created": {ID: "evt_5", Type: "charge.dispute.created", Dispute: &till.Dispute{Reference: "dp_1", Charge: "pi_1", Status: payments.DisputeOpen, Amount: eur(2580), Reason: "fraudulent"}},

@@ -129,10 +129,11 @@ func byKeys(i *stripe.PaymentIntent) (sum int64) {
 	return sum
 }
 
-// voided is what an intent says of giving its authorisation free, or what captures left of it.
-func voided(key string, i *stripe.PaymentIntent) till.Result {
+// voided is what an intent says of giving its authorisation free, or what captures left of it. A void has a reference once it has
+// succeeded, also one of the dashboard, which has no key.
+func voided(i *stripe.PaymentIntent, key, reference string) till.Result {
 	_, own := i.Metadata[metaVoid+key]
-	if i.Status == stripe.PaymentIntentStatusCanceled || own && i.Status == stripe.PaymentIntentStatusSucceeded {
+	if own = own || reference != ""; i.Status == stripe.PaymentIntentStatusCanceled || own && i.Status == stripe.PaymentIntentStatusSucceeded {
 		return readable(till.Result{State: till.Succeeded, Reference: i.ID, Amount: fromStripe(i.Amount-i.AmountReceived, i.Currency)})
 	}
 	switch i.Status {

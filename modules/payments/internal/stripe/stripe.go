@@ -176,7 +176,7 @@ func (a *Adapter) Capture(ctx context.Context, in till.Instruction) (till.Result
 
 // Void implements till.Provider: it cancels the intent. One of which a part was captured is ended by a final capture of nothing.
 func (a *Adapter) Void(ctx context.Context, in till.Instruction) (till.Result, error) {
-	read := func(i *stripe.PaymentIntent) till.Result { return voided(in.Key, i) }
+	read := func(i *stripe.PaymentIntent) till.Result { return voided(i, in.Key, "") }
 	if !in.Rest {
 		intent, err := a.cancel(ctx, in.Charge, in.Key)
 		return a.answer(ctx, "cancel", intent, err, read)
@@ -268,7 +268,7 @@ func (a *Adapter) Lookup(ctx context.Context, q till.Query) (till.Result, error)
 	intent, err := a.retrieve(ctx, q.Charge)
 	return a.answer(ctx, "retrieve", intent, err, func(i *stripe.PaymentIntent) till.Result {
 		if q.Kind == payments.OperationVoid {
-			return voided(q.Key, i)
+			return voided(i, q.Key, q.Reference)
 		}
 		return captured(q.Key, i)
 	})

@@ -13,6 +13,7 @@ import (
 	"cutpoint/migrations"
 	"cutpoint/modules/payments"
 	"cutpoint/modules/payments/internal/till"
+	"cutpoint/platform/audit"
 	"cutpoint/platform/id"
 	"cutpoint/platform/money"
 	"cutpoint/platform/store"
@@ -77,6 +78,45 @@ func TestLadder(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestAfterwards lets happen in the dashboard, and at a bank, what the till did not ask for. Its books tell.
+func TestAfterwards(t *testing.T) {
+	f := newFake(t)
+	till := newTill(t, f)
+	must := func(p payments.Payment, err error) payments.Payment {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	reconciled := func() payments.Payment {
+		t.Helper()
+		r, err := till.Reconcile(t.Context(), payments.ReconcileRequest{})
+		if err != nil || r.Settled != 1 || len(r.Mismatches) != 0 {
+			t.Fatalf("%+v, %v", r, err)
+		}
+		page, err := till.Payments(t.Context(), payments.PaymentsRequest{OrderIDs: []string{"ord_1"}})
+		if err != nil || len(page.Payments) != 1 {
+			t.Fatalf("%+v, %v", page, err)
+		}
+		return page.Payments[0]
+	}
+	must(till.Charge(t.Context(), payments.ChargeRequest{OrderID: "ord_1", Amount: money.Of(2580, "EUR"), Token: "pm_card_visa", Capture: payments.CaptureManual}))
+	must(till.Capture(t.Context(), payments.CaptureRequest{OrderID: "ord_1", CaptureID: "first", Amount: 1000}))
+	f.intents["pi_1"]["status"] = "succeeded" // released in the dashboard
+	if p := reconciled(); p.Authorised.Amount != 1000 || p.Captured.Amount != 1000 || p.AuthorisedUntil != nil {
+		t.Errorf("%+v", p)
+	}
+	must(till.Refund(t.Context(), payments.RefundRequest{OrderID: "ord_1", RefundID: "ref_1", Amount: 400}))
+	f.refunds[0]["status"], f.refunds[0]["failure_reason"] = "failed", "lost_or_stolen_card"
+	if p := reconciled(); p.Refunded.Amount != 0 || p.Operations[len(p.Operations)-1].Status != payments.OperationFailed || p.Failure.Code != "lost_or_stolen_card" {
+		t.Errorf("%+v", p)
+	}
+	if found, err := till.Audit(t.Context(), audit.Request{}); err != nil || len(found.Findings) != 0 {
+		t.Errorf("%+v, %v", found, err)
 	}
 }
 

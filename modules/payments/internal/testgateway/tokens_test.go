@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -11,6 +12,7 @@ import (
 
 	"cutpoint/modules/payments"
 	"cutpoint/modules/payments/internal/till"
+	"cutpoint/platform/fault"
 	"cutpoint/platform/money"
 )
 
@@ -485,6 +487,64 @@ func TestDispute(t *testing.T) {
 	b.pump(t)
 	events := b.events(t)
 	if len(events) != 2 || events[0].Dispute.Status != payments.DisputeOpen || events[1].Dispute.Status != payments.DisputeLost || events[1].Dispute.Charge != r.Reference {
+		t.Errorf("%+v", events)
+	}
+}
+
+// TestAfterwards is what happens to a payment without being asked for.
+func TestAfterwards(t *testing.T) {
+	b := fresh(t)
+	act := func(outcome string, want error) payments.Acted {
+		t.Helper()
+		acted, err := b.Act(t.Context(), payments.ActRequest{OrderID: "ord_1", Outcome: outcome})
+		if !errors.Is(err, want) {
+			t.Fatalf("%s: %v, want %v", outcome, err, want)
+		}
+		return acted
+	}
+	act(payments.ActVoid, payments.ErrNotCharged)
+	act(payments.ActReturnRefund, payments.ErrNotCharged)
+	act("explode", fault.ErrInvalid)
+	in := charge("op_1")
+	in.Kind = payments.OperationAuthorise
+	held := must(t)(b.Authorise(t.Context(), in))
+	follow := func(kind, key string, amount int64) till.Instruction {
+		return till.Instruction{Kind: kind, Key: key, OrderID: "ord_1", Amount: money.Of(amount, "EUR"), Charge: held.Reference}
+	}
+	must(t)(b.Capture(t.Context(), follow(payments.OperationCapture, "op_2", 1000)))
+	free := act(payments.ActVoid, nil)
+	if again := act(payments.ActVoid, nil); again != free {
+		t.Errorf("%+v, then %+v", free, again)
+	}
+	for _, late := range []till.Instruction{follow(payments.OperationCapture, "op_3", 1), follow(payments.OperationVoid, "op_4", 1580)} {
+		do := b.Capture
+		if late.Kind == payments.OperationVoid {
+			do = b.Void
+		}
+		if r := must(t)(do(t.Context(), late)); r.State != till.Declined {
+			t.Errorf("%s: %+v", late.Kind, r)
+		}
+	}
+	must(t)(b.Refund(t.Context(), follow(payments.OperationRefund, "op_5", 600)))
+	for range 2 {
+		act(payments.ActReturnRefund, nil)
+	}
+	if r := must(t)(b.Lookup(t.Context(), till.Query{Kind: payments.OperationRefund, Key: "op_5"})); r.State != till.Declined || r.Failure != returned() {
+		t.Errorf("%+v", r)
+	}
+	if r := must(t)(b.Refund(t.Context(), follow(payments.OperationRefund, "op_6", 1000))); r.State != till.Succeeded {
+		t.Errorf("what came back can be given back: %+v", r)
+	}
+	var moved []string
+	for _, e := range ledger(t, b, payments.LedgerRequest{OrderID: "ord_1"}).Entries {
+		moved = append(moved, fmt.Sprint(e.Operation, " ", e.Amount))
+	}
+	if want := []string{"authorise 2580", "capture 1000", "void 1580", "refund 600", "refund_failed 600", "refund 1000"}; !slices.Equal(moved, want) {
+		t.Errorf("%q", moved)
+	}
+	b.pump(t)
+	events := b.events(t)
+	if len(events) != 2 || events[0].Key != "" || events[0].Charge != held.Reference || events[0].Result.Reference != free.Reference || events[1].Result.State != till.Declined {
 		t.Errorf("%+v", events)
 	}
 }
