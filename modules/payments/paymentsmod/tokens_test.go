@@ -367,3 +367,39 @@ func TestMigration_ledger(t *testing.T) {
 		t.Errorf("%+v, %v", found, err)
 	}
 }
+
+// TestMigration_afterwards opens a file in which authorisations were watched whose rest was free.
+func TestMigration_afterwards(t *testing.T) {
+	dir := t.TempDir()
+	s, err := store.Open(t.Context(), store.Options{Path: filepath.Join(dir, "payments.db"), Migrations: migrationsOf{migrations.SQLite("payments"), "0003"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range []struct {
+		id, status string
+		captured   int
+		final      int
+	}{{"held", "authorised", 0, 0}, {"part", "succeeded", 40, 0}, {"last", "succeeded", 40, 1}, {"all", "succeeded", 100, 0}} {
+		exec(t, s, fmt.Sprintf(`INSERT INTO payments (id, order_id, status, amount, currency, authorised, captured, moved_currency, provider, token_digest, version, created_at, updated_at,
+			authorised_until, multicapture) VALUES ('pay_%[1]s', 'ord_%[1]s', '%[2]s', 100, 'EUR', 100, %[3]d, 'EUR', 'another', 'digest', 4, 1, 2, 1000000, 1)`, p.id, p.status, p.captured))
+		exec(t, s, fmt.Sprintf(`INSERT INTO operations (id, payment_id, kind, status, amount, currency, key, moved_amount, moved_currency, attempts, started_at, ended_at, final)
+			SELECT 'op_%[1]s_' || k, 'pay_%[1]s', k, 'succeeded', a, 'EUR', 'op_%[1]s_' || k, a, 'EUR', 1, 1, 2, %[3]d
+			FROM (SELECT 'authorise' AS k, 100 AS a UNION ALL SELECT 'capture', %[2]d) WHERE a > 0`, p.id, p.captured, p.final))
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	c := open(t, dir, nil)
+	page, err := c.Payments(t.Context(), payments.PaymentsRequest{})
+	if err != nil || len(page.Payments) != 4 {
+		t.Fatalf("%+v, %v", page, err)
+	}
+	for _, p := range page.Payments {
+		if watched := p.AuthorisedUntil != nil; watched != (p.OrderID == "ord_held" || p.OrderID == "ord_part") {
+			t.Errorf("%s is watched: %v", p.OrderID, watched)
+		}
+		if n := len(p.Operations); n != 2 && p.OrderID != "ord_held" || n == 0 {
+			t.Errorf("%s has %d operations", p.OrderID, n)
+		}
+	}
+}
