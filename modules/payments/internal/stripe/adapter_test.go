@@ -465,6 +465,9 @@ func TestWebhooks(t *testing.T) {
 			Result: till.Result{State: till.Succeeded, Reference: "pi_1", Amount: eur(2580)}}},
 		"intent_failed": {ID: "evt_3", Type: "payment_intent.payment_failed", Fact: till.Fact{Kind: "charge", Key: "op_1", OrderID: "ord_1",
 			Result: till.Result{State: till.Declined, Reference: "pi_1", Failure: payments.Failure{Code: "insufficient_funds", Message: "Your card has insufficient funds."}}}},
+		"intent_released": {ID: "evt_10", Type: "payment_intent.succeeded", Fact: till.Fact{Kind: "capture", Key: "op_2", OrderID: "ord_1",
+			Result: till.Result{State: till.Succeeded, Reference: "pi_1", Amount: eur(1000)}},
+			Freed: &till.Fact{Kind: "void", OrderID: "ord_1", Charge: "pi_1", Result: till.Result{State: till.Succeeded, Reference: "pi_1", Amount: eur(1580)}}},
 		"intent_canceled": {ID: "evt_8", Type: "payment_intent.canceled", Fact: till.Fact{Kind: "void", OrderID: "ord_1", Charge: "pi_1",
 			Result: till.Result{State: till.Succeeded, Reference: "pi_1", Amount: eur(2580)}}},
 		"intent_canceled_unpaid": {ID: "evt_9", Type: "payment_intent.canceled", Fact: till.Fact{Kind: "authorise", Key: "op_1", OrderID: "ord_1",
@@ -482,7 +485,8 @@ func TestWebhooks(t *testing.T) {
 			}
 			got, err := a.ParseWebhook(sign(now.Add(-time.Minute), body, webhookSecret), body)
 			if err != nil || fmt.Sprintf("%+v", got.Fact) != fmt.Sprintf("%+v", want.Fact) || got.ID != want.ID || got.Type != want.Type ||
-				fmt.Sprintf("%+v", got.Dispute == nil) != fmt.Sprintf("%+v", want.Dispute == nil) || got.Dispute != nil && *got.Dispute != *want.Dispute {
+				fmt.Sprintf("%+v", got.Dispute == nil) != fmt.Sprintf("%+v", want.Dispute == nil) || got.Dispute != nil && *got.Dispute != *want.Dispute ||
+				(got.Freed == nil) != (want.Freed == nil) || got.Freed != nil && *got.Freed != *want.Freed {
 				t.Errorf("%+v, %v\nwant %+v", got, err, want)
 			}
 			for name, header := range map[string]map[string]string{

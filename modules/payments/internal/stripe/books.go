@@ -130,7 +130,7 @@ func (a *Adapter) ParseWebhook(header map[string]string, body []byte) (till.Even
 	case object == "payment_intent":
 		var i stripe.PaymentIntent
 		err = json.Unmarshal(e.Data.Raw, &i)
-		event.Fact = news(event.Type, &i)
+		event.Fact, event.Freed = news(event.Type, &i)
 	case object == "refund", e.Type == stripe.EventTypeChargeRefundUpdated:
 		var r stripe.Refund
 		err = json.Unmarshal(e.Data.Raw, &r)
@@ -146,20 +146,24 @@ func (a *Adapter) ParseWebhook(header map[string]string, body []byte) (till.Even
 	return event, nil
 }
 
-// news is the one fact of an intent that its event is about.
-func news(event string, i *stripe.PaymentIntent) till.Fact {
+// news is the one fact of an intent that its event is about, and beside a capture what that left.
+func news(event string, i *stripe.PaymentIntent) (fact till.Fact, freed *till.Fact) {
 	list := facts(i)
+	last := list[len(list)-1]
 	switch {
 	case event == string(stripe.EventTypePaymentIntentCreated):
-		return till.Fact{}
+		return till.Fact{}, nil
 	case event == string(stripe.EventTypePaymentIntentCanceled):
-		return list[len(list)-1]
+		return last, nil
 	case event == string(stripe.EventTypePaymentIntentSucceeded) && captures(i) == 1: // captured, by the one capture there was
-		return list[1]
+		if last.Kind == payments.OperationVoid {
+			freed = &last
+		}
+		return list[1], freed
 	case event == string(stripe.EventTypePaymentIntentSucceeded) && captures(i) > 1: // what they left, if they did
-		return list[len(list)-1]
+		return last, nil
 	}
-	return list[0]
+	return list[0], nil
 }
 
 // captures counts the captures of ours.

@@ -106,7 +106,9 @@ func (t *Till) hear(tx *gorm.DB, e Event) (known bool, err error) {
 	case e.Result.State == Unknown:
 		return true, nil
 	}
-	known, _, err = t.learn(tx, e.Fact)
+	if known, _, err = t.learn(tx, e.Fact); known && err == nil && e.Freed != nil {
+		known, _, err = t.learnVoid(tx, *e.Freed)
+	}
 	return known, err
 }
 

@@ -322,6 +322,23 @@ func TestAfterwards(t *testing.T) {
 			t.Errorf("%q", got)
 		}
 	})
+	t.Run("what a capture without an answer left, in one message with it", func(t *testing.T) {
+		f := newTill(t, give(multi), silence)
+		f.authorise(t)
+		f.take(t, "first", 1000, false, payments.ErrUnknownOutcome)
+		took := Fact{Kind: payments.OperationCapture, Key: f.provider.asked[1].Key, Result: Result{State: Succeeded, Reference: "cap_1", Amount: money.Of(1000, "EUR")}}
+		free := freed(1580)
+		for _, id := range []string{"evt_1", "evt_2"} {
+			f.tell(t, Event{ID: id, Type: "test", Fact: took, Freed: &free})
+		}
+		f.work(t)
+		if p := f.stored(t); p.Captured.Amount != 1000 || p.Authorised.Amount != 1000 || len(p.Operations) != 3 {
+			t.Errorf("%+v", p)
+		}
+		if got := f.reasons(t); !reflect.DeepEqual(got, []string{"", payments.ReasonAuthorisationVoided}) {
+			t.Errorf("%q", got)
+		}
+	})
 	t.Run("our own void, without an answer", func(t *testing.T) {
 		f := newTill(t, give(multi), silence)
 		f.authorise(t)

@@ -137,6 +137,7 @@ type Event struct {
 	ID   string `json:"id"` // the same for each repetition
 	Type string `json:"type"`
 	Fact
+	Freed   *Fact    `json:"freed,omitempty"`   // beside it, that what was left of the authorisation is free
 	Dispute *Dispute `json:"dispute,omitempty"` // nil: it is about no dispute
 }
 
