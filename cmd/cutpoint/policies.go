@@ -20,6 +20,8 @@ type policies struct {
 
 	Sourcing string `help:"Whether the stock of one order may come from several locations: split or whole." enum:"split,whole" default:"split"`
 
+	QuoteValidity time.Duration `help:"How long an order gets the figures of a quote that it names." default:"15m"`
+
 	ProviderTimeout time.Duration `help:"Longest wait for the payment provider; less than --call-timeout, so that its answer can be written down." default:"4s"`
 	BreakerAfter    int           `help:"Requests in a row without an answer after which the payment provider is left alone." default:"20"`
 	BreakerFor      time.Duration `help:"For how long." default:"5s"`

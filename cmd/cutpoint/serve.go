@@ -58,7 +58,7 @@ func (c *serveCommand) Run(ctx context.Context, t terminal) (err error) {
 		Capacity: c.ChannelCapacity, Workers: c.Workers, ModuleCapacity: c.ModuleCapacity, ModuleWorkers: c.ModuleWorkers,
 		CallTimeout: c.CallTimeout, RequestTimeout: c.RequestTimeout, BodyLimit: c.BodyLimit, OrderPatience: c.OrderPatience,
 		Checkout: c.checkout(), Payments: c.payments(), Provider: c.PaymentProvider, Stripe: stripe, Webhooks: c.webhooks(c.Demo),
-		Sourcing: c.Sourcing, Fail: failpoints(),
+		Sourcing: c.Sourcing, QuoteValidity: c.QuoteValidity, Fail: failpoints(),
 	})
 	if err != nil {
 		return err

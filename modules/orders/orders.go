@@ -38,7 +38,8 @@ const (
 	MaxQuantity = 1_000_000 // units of one line
 	MaxMetadata = 50        // entries
 
-	MaxHold          = 64  // bytes of a hold's id
+	MaxHold          = 64  // bytes of a hold's id, and of a quote's
+	MaxGroup         = 64  // bytes of a customer group
 	MaxMetadataKey   = 64  // bytes
 	MaxMetadataValue = 500 // bytes
 )
@@ -50,13 +51,14 @@ type Service interface {
 	// cases. Whatever happens after the row is stored is told by the order itself (Status, Failure), not by an error. A repeat
 	// with the same key returns the first answer, marked as replayed. Errors, all before anything is stored:
 	// idempotency.ErrReused, idempotency.ErrInUse, inventory.ErrUnknownSKU, pricing.ErrNoPrice, pricing.ErrUnknownCoupon,
-	// pricing.ErrUnknownShippingMethod.
+	// pricing.ErrUnknownShippingMethod, pricing.ErrQuoteExpired, pricing.ErrQuoteMismatch.
 	Place(context.Context, PlaceRequest) (Placement, error)
 
-	// Quote prices a basket and holds nothing. Errors: as for Place, but for the idempotency key's.
+	// Quote prices a basket and holds nothing. Until the quote ends, an order that names it and asks for the same gets its figures,
+	// whatever the rules of pricing have become. A repeat makes another quote. Errors: as for Place, but for the idempotency key's.
 	Quote(context.Context, QuoteRequest) (Quote, error)
 
-	// Order returns one order. Errors: ErrOrderNotFound.
+	// Order returns one order, with its PriceTrace. Errors: ErrOrderNotFound.
 	Order(context.Context, OrderRequest) (Order, error)
 
 	// Orders lists orders, newest first.
@@ -101,6 +103,7 @@ type Basket struct {
 	Currency      string            `json:"currency" pattern:"^[A-Z]{3}$" doc:"ISO 4217 code" example:"EUR"`
 	Lines         []Line            `json:"lines" minItems:"1" maxItems:"200"`
 	Coupon        string            `json:"coupon,omitempty" maxLength:"64"`
+	Quote         string            `json:"quote,omitempty" maxLength:"64" doc:"Id of a quote, whose figures the order gets"`
 	Shipping      *Shipping         `json:"shipping,omitempty"`
 	ExpectedTotal *money.Money      `json:"expected_total,omitempty" doc:"Refuse the order if its total differs"`
 	Metadata      map[string]string `json:"metadata,omitempty" doc:"At most 50 entries, kept as they are"`
@@ -118,6 +121,7 @@ type Draft struct {
 type Customer struct {
 	Email string `json:"email" format:"email" maxLength:"254" example:"ada@example.com"`
 	ID    string `json:"id,omitempty" maxLength:"64" example:"cus_7"`
+	Group string `json:"group,omitempty" maxLength:"64" doc:"Whose price lists and promotions apply besides everybody's" example:"trade"`
 }
 
 // Line is a quantity of an item.
@@ -184,6 +188,7 @@ type Order struct {
 	Payment       Payment           `json:"payment"`
 	Customer      Customer          `json:"customer"`
 	Coupon        string            `json:"coupon"`
+	Quote         string            `json:"quote,omitempty" doc:"Id of the quote whose figures these are"`
 	Shipping      *Shipping         `json:"shipping"`
 	Failure       *Failure          `json:"failure"`
 	CorrelationID string            `json:"correlation_id"`
@@ -192,8 +197,37 @@ type Order struct {
 	Version       int64             `json:"version"`
 	Metadata      map[string]string `json:"metadata"`
 
-	FulfilmentStatus string     `json:"fulfilment_status" enum:"unfulfilled,partially_fulfilled,fulfilled"`
-	ErasedAt         *time.Time `json:"erased_at,omitempty" doc:"When its personal data were erased"`
+	FulfilmentStatus string      `json:"fulfilment_status" enum:"unfulfilled,partially_fulfilled,fulfilled"`
+	ErasedAt         *time.Time  `json:"erased_at,omitempty" doc:"When its personal data were erased"`
+	PriceTrace       *PriceTrace `json:"price_trace,omitempty" doc:"How its figures came about; told where one order is read"`
+}
+
+// PriceTrace is how the figures of an order came about, in pricing's words: pricing.Replay computes them again from its JSON, to the
+// cent, whatever the rules have become. It is too large for lists and events, so Service.Order alone tells it.
+type PriceTrace struct {
+	Arithmetic int64         `json:"arithmetic" doc:"The version of the arithmetic"`
+	At         time.Time     `json:"at"`
+	Request    PriceRequest  `json:"request"`
+	Rules      []RuleVersion `json:"rules"`
+}
+
+// PriceRequest is what pricing was asked.
+type PriceRequest struct {
+	Currency       string `json:"currency"`
+	Lines          []Line `json:"lines"`
+	Coupon         string `json:"coupon"`
+	ShippingMethod string `json:"shipping_method"`
+	Country        string `json:"country"`
+	Region         string `json:"region"`
+	CustomerGroup  string `json:"customer_group"`
+	Quote          string `json:"quote"`
+}
+
+// RuleVersion names a rule of pricing as it was.
+type RuleVersion struct {
+	Kind    string `json:"kind" example:"tax_rate"`
+	Code    string `json:"code"`
+	Version int64  `json:"version"`
 }
 
 // PricedLine is a line with its figures: UnitPrice x Quantity - Discount + Tax = Total. TaxIncluded is contained in them already.
@@ -240,16 +274,19 @@ type Failure struct {
 	Message string `json:"message"`
 }
 
-// QuoteRequest asks what a basket costs.
+// QuoteRequest asks what a basket costs a customer of a group, or, without one, anybody.
 type QuoteRequest struct {
-	Basket Basket `json:"basket"`
+	Basket        Basket `json:"basket"`
+	CustomerGroup string `json:"customer_group"`
 }
 
-// Quote is what a basket costs now.
+// Quote is what a basket costs, for an order that names it before ValidUntil.
 type Quote struct {
-	Currency string       `json:"currency"`
-	Lines    []PricedLine `json:"lines"`
-	Totals   Totals       `json:"totals"`
+	ID         string       `json:"id"` // "quo_..."
+	ValidUntil time.Time    `json:"valid_until"`
+	Currency   string       `json:"currency"`
+	Lines      []PricedLine `json:"lines"`
+	Totals     Totals       `json:"totals"`
 }
 
 // OrderRequest names an order; with PlacedBy it must be of that API key.

@@ -70,6 +70,7 @@ type Config struct {
 	Provider       string                // who charges cards: ProviderTestGateway, which "" means too, or ProviderStripe
 	Stripe         Stripe                // how Stripe is reached
 	Webhooks       WebhooksPolicy        // how webhooks go out
+	QuoteValidity  time.Duration         // how long the figures of a quote are honoured; pricingmod.Options
 	ExpireHolds    time.Duration         // how often the holds of carts that have expired are given free; inventorymod.DefaultExpireEvery
 	Sourcing       string                // whether the stock of an order may come from several locations; see inventory.SourcingSplit, the default
 	Strict         bool                  // modules exchange encoded messages, as if they were apart
@@ -188,7 +189,7 @@ func Open(ctx context.Context, c Config) (s *Shop, err error) {
 	}
 	prices, err := pricingmod.New(pricingmod.Deps{
 		Layer: s.layer, Path: file(pricing.Module), Now: Now, NewID: newID, Log: c.Log,
-	}, pricingmod.Options{Workers: c.workers(pricing.Module), Fail: c.Fail})
+	}, pricingmod.Options{Workers: c.workers(pricing.Module), QuoteValidity: c.QuoteValidity, Fail: c.Fail})
 	if err != nil {
 		return s, err
 	}

@@ -29,7 +29,8 @@ func Register(a *web.API, s orders.Service) {
 	}, f.place)
 	web.Handle(a, web.Route{
 		Method: http.MethodPost, Path: "/v1/quotes", ID: "quote", Tag: tag, Scopes: []string{auth.OrdersPlace},
-		Summary: "Price an order without placing it", Description: "Nothing is held. The body is that of an order, of which customer and payment may be left out.",
+		Summary: "Price an order without placing it", Description: "Nothing is held. Until `valid_until`, an order that names the `quote` and asks for the same gets its figures. The body is that of an " +
+			"order, of which customer and payment may be left out; of the customer only the `group` counts.",
 		Example: mugs(),
 	}, f.quote)
 	web.Handle(a, web.Route{
@@ -157,14 +158,25 @@ type quoteInput struct{ Body quoteBody }
 // quoteBody takes the body of an order as it is; who pays how does not change the price.
 type quoteBody struct {
 	orders.Basket
-	Customer *orders.Customer   `json:"customer,omitempty" doc:"Not needed for a quote"`
+	Customer *quoteCustomer     `json:"customer,omitempty" doc:"Only the group changes the price"`
 	Payment  *orders.Instrument `json:"payment,omitempty" doc:"Not needed for a quote"`
+}
+
+// quoteCustomer is a customer who need not have a name yet.
+type quoteCustomer struct {
+	Email string `json:"email,omitempty" maxLength:"254"`
+	ID    string `json:"id,omitempty" maxLength:"64"`
+	Group string `json:"group,omitempty" maxLength:"64" doc:"Whose price lists and promotions apply besides everybody's" example:"trade"`
 }
 
 type quoteOutput struct{ Body orders.Quote }
 
 func (f face) quote(ctx context.Context, in *quoteInput) (*quoteOutput, error) {
-	q, err := f.orders.Quote(ctx, orders.QuoteRequest{Basket: in.Body.Basket})
+	req := orders.QuoteRequest{Basket: in.Body.Basket}
+	if in.Body.Customer != nil {
+		req.CustomerGroup = in.Body.Customer.Group
+	}
+	q, err := f.orders.Quote(ctx, req)
 	return &quoteOutput{q}, err
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"cutpoint/modules/inventory"
 	"cutpoint/modules/payments"
@@ -31,6 +32,7 @@ type neighbours struct {
 	refunds  []string          // the keys of the refunds that were asked for
 	restocks []string          // the ids of the restocks that were done
 	changes  []payments.Change
+	priced   pricing.CalculateRequest // the latest
 }
 
 func newNeighbours() *neighbours {
@@ -119,6 +121,13 @@ func (p prices) Price(_ context.Context, r pricing.PriceRequest) (pricing.Calcul
 	return p.calculate(r.CalculateRequest), nil
 }
 
+func (p prices) Quote(_ context.Context, r pricing.QuoteRequest) (pricing.Quote, error) {
+	if err := p.ask("pricing.quote"); err != nil {
+		return pricing.Quote{}, err
+	}
+	return pricing.Quote{ID: "quo_1", ExpiresAt: time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC), Calculation: p.calculate(r.CalculateRequest)}, nil
+}
+
 func (p prices) FinaliseCoupon(context.Context, pricing.FinaliseCouponRequest) (pricing.CouponUse, error) {
 	return pricing.CouponUse{}, p.ask("pricing.finalise_coupon")
 }
@@ -128,8 +137,9 @@ func (p prices) ReleaseCoupon(context.Context, pricing.ReleaseCouponRequest) (pr
 }
 
 func (n *neighbours) calculate(r pricing.CalculateRequest) pricing.Calculation {
+	n.priced = r
 	none := money.Of(0, r.Currency)
-	c := pricing.Calculation{Subtotal: none, Discount: none, Shipping: none, Tax: none, Total: none}
+	c := pricing.Calculation{Subtotal: none, Discount: none, Shipping: none, Tax: none, Total: none, Trace: pricing.Trace{Arithmetic: n.price}}
 	for _, l := range r.Lines {
 		total := money.Of(n.price*l.Quantity, r.Currency)
 		c.Lines = append(c.Lines, pricing.PricedLine{

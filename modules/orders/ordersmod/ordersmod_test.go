@@ -122,6 +122,9 @@ func TestPlace(t *testing.T) {
 		if want := int64(2582); err != nil || stored.Totals.Total.Amount != want || stored.Lines[0].Total.Amount != want {
 			t.Errorf("stored is %+v, %+v (%v)", stored.Totals, stored.Lines, err)
 		}
+		if stored.PriceTrace == nil || stored.PriceTrace.Arithmetic != 1291 {
+			t.Errorf("the trace is %+v, want that of the frozen price", stored.PriceTrace)
+		}
 	})
 	t.Run("costs three commits", func(t *testing.T) {
 		m := startNew(t)
@@ -182,6 +185,9 @@ func TestPlaceRefusedBeforeItStarts(t *testing.T) {
 		"no customer":           {change: func(r *orders.PlaceRequest) { r.Draft.Customer.Email = "" }, want: fault.ErrInvalid, pointer: "/customer/email"},
 		"no instrument":         {change: func(r *orders.PlaceRequest) { r.Draft.Payment.Token = "" }, want: fault.ErrInvalid, pointer: "/payment/token"},
 		"metadata out of bound": {change: func(r *orders.PlaceRequest) { r.Draft.Metadata = map[string]string{"k": strings.Repeat("v", 501)} }, want: fault.ErrInvalid, pointer: "/metadata"},
+		"a quote that ended":    {operation: "pricing.calculate", answer: pricing.ErrQuoteExpired, want: pricing.ErrQuoteExpired},
+		"a group too long":      {change: func(r *orders.PlaceRequest) { r.Draft.Customer.Group = strings.Repeat("g", 65) }, want: fault.ErrInvalid, pointer: "/customer/group"},
+		"a quote too long":      {change: func(r *orders.PlaceRequest) { r.Draft.Quote = strings.Repeat("q", 65) }, want: fault.ErrInvalid, pointer: "/quote"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := startNew(t)

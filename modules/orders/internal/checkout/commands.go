@@ -72,8 +72,11 @@ func (c *Checkout) command(ctx context.Context, key idempotency.Key, orderID str
 func (c *Checkout) takeOver(ctx context.Context, orderID string) (orders.Placement, error) {
 	r, err := c.claimLease(ctx, orderID)
 	if errors.Is(err, errOvertaken) {
-		o, err := c.Order(ctx, orders.OrderRequest{ID: orderID})
-		return orders.Placement{Order: o}, err
+		current, err := c.load(c.Store.Read(ctx), orderID)
+		if err != nil {
+			return orders.Placement{}, err
+		}
+		return orders.Placement{Order: current.order}, nil
 	} else if err != nil {
 		return orders.Placement{}, err
 	}

@@ -46,17 +46,17 @@ func (c *Checkout) Place(ctx context.Context, req orders.PlaceRequest) (orders.P
 // receive makes a record of a draft that may become an order. One that comes with another total than expected, or too late for its
 // coupon, is an order too, refused before anything is held.
 func (c *Checkout) receive(ctx context.Context, req orders.PlaceRequest) (*record, error) {
-	basket := req.Draft.Basket
-	quote, err := c.preflight(ctx, basket)
+	asked := calculateRequest(req.Draft.Basket, req.Draft.Customer.Group)
+	calculation, err := c.preflight(ctx, asked)
 	exhausted := errors.Is(err, pricing.ErrCouponExhausted)
-	if exhausted { // what it would have cost without the coupon stands in the order
-		basket.Coupon = ""
-		quote, err = c.preflight(ctx, basket)
+	if exhausted { // what it would have cost without the coupon, which a quote counts in, stands in the order
+		asked.Coupon, asked.Quote = "", ""
+		calculation, err = c.preflight(ctx, asked)
 	}
 	if err != nil {
 		return nil, err
 	}
-	r := newRecord(c.NewID("ord"), req, quote, channel.CorrelationID(ctx), c.Now())
+	r := newRecord(c.NewID("ord"), req, calculation, channel.CorrelationID(ctx), c.Now())
 	f := r.unexpectedTotal()
 	if exhausted {
 		f = pricing.ErrCouponExhausted
@@ -117,26 +117,38 @@ func (c *Checkout) finish(ctx context.Context, r *record) orders.Order {
 
 // Quote implements orders.Service.
 func (c *Checkout) Quote(ctx context.Context, req orders.QuoteRequest) (orders.Quote, error) {
-	if err := faults(checkBasket(fault.ErrInvalid, req.Basket)); err != nil {
+	if err := faults(checkGroup(checkBasket(fault.ErrInvalid, req.Basket), req.CustomerGroup)); err != nil {
 		return orders.Quote{}, err
 	}
-	calculation, err := c.preflight(ctx, req.Basket)
+	asked := calculateRequest(req.Basket, req.CustomerGroup)
+	if err := c.checkItems(ctx, asked); err != nil {
+		return orders.Quote{}, err
+	}
+	q, err := c.Pricing.Quote(ctx, pricing.QuoteRequest{CalculateRequest: asked})
 	if err != nil {
 		return orders.Quote{}, err
 	}
-	lines, totals := priced(calculation)
-	return orders.Quote{Currency: req.Basket.Currency, Lines: lines, Totals: totals}, nil
+	lines, totals := priced(q.Calculation)
+	return orders.Quote{ID: q.ID, ValidUntil: q.ExpiresAt, Currency: req.Basket.Currency, Lines: lines, Totals: totals}, nil
 }
 
 // preflight asks what can be known before an order is stored: whether there are such items, and what they cost.
-func (c *Checkout) preflight(ctx context.Context, d orders.Basket) (pricing.Calculation, error) {
-	skus := make([]string, len(d.Lines))
-	for i, l := range d.Lines {
+func (c *Checkout) preflight(ctx context.Context, asked pricing.CalculateRequest) (pricing.Calculation, error) {
+	if err := c.checkItems(ctx, asked); err != nil {
+		return pricing.Calculation{}, err
+	}
+	return c.Pricing.Calculate(ctx, asked)
+}
+
+// checkItems returns inventory.ErrUnknownSKU if there are no such items.
+func (c *Checkout) checkItems(ctx context.Context, asked pricing.CalculateRequest) error {
+	skus := make([]string, len(asked.Lines))
+	for i, l := range asked.Lines {
 		skus[i] = l.SKU
 	}
 	checked, err := c.Inventory.Check(ctx, inventory.CheckRequest{SKUs: skus})
 	if err != nil {
-		return pricing.Calculation{}, err
+		return err
 	}
 	if len(checked.Unknown) > 0 {
 		f := inventory.ErrUnknownSKU.Saying("unknown: %s", strings.Join(checked.Unknown, ", "))
@@ -145,18 +157,25 @@ func (c *Checkout) preflight(ctx context.Context, d orders.Basket) (pricing.Calc
 				f = f.At(fmt.Sprintf("/lines/%d/sku", i), f.Code, "there is no item "+sku)
 			}
 		}
-		return pricing.Calculation{}, f
+		return f
 	}
-	r := record{order: orders.Order{Currency: d.Currency, Coupon: d.Coupon, Shipping: d.Shipping}}
-	for _, l := range d.Lines {
+	return nil
+}
+
+// calculateRequest asks pricing for the price of a basket.
+func calculateRequest(b orders.Basket, group string) pricing.CalculateRequest {
+	r := record{order: orders.Order{
+		Currency: b.Currency, Coupon: b.Coupon, Quote: b.Quote, Shipping: b.Shipping, Customer: orders.Customer{Group: group},
+	}}
+	for _, l := range b.Lines {
 		r.order.Lines = append(r.order.Lines, orders.PricedLine{SKU: l.SKU, Quantity: l.Quantity})
 	}
-	return c.Pricing.Calculate(ctx, r.calculateRequest())
+	return r.calculateRequest()
 }
 
 // check returns what is wrong with a draft, all at once. The HTTP face has checked most of it; other callers are strangers too.
 func check(d orders.Draft) error {
-	f := checkBasket(fault.ErrInvalid, d.Basket)
+	f := checkGroup(checkBasket(fault.ErrInvalid, d.Basket), d.Customer.Group)
 	if !strings.Contains(d.Customer.Email, "@") {
 		f = f.At("/customer/email", f.Code, "an email address is required")
 	}
@@ -175,6 +194,14 @@ func check(d orders.Draft) error {
 		f = f.At("/hold", f.Code, fmt.Sprintf("a hold's id has at most %d bytes", orders.MaxHold))
 	}
 	return faults(f)
+}
+
+// checkGroup adds to f what is wrong with a customer group.
+func checkGroup(f *fault.Error, group string) *fault.Error {
+	if len(group) > orders.MaxGroup {
+		f = f.At("/customer/group", f.Code, fmt.Sprintf("a customer group has at most %d bytes", orders.MaxGroup))
+	}
+	return f
 }
 
 // checkBasket adds to f what is wrong with a basket.
@@ -196,6 +223,9 @@ func checkBasket(f *fault.Error, b orders.Basket) *fault.Error {
 	}
 	if b.ExpectedTotal != nil && b.ExpectedTotal.Currency != b.Currency {
 		bad("differs from the currency of the order", "/expected_total/currency")
+	}
+	if len(b.Quote) > orders.MaxHold {
+		bad(fmt.Sprintf("a quote's id has at most %d bytes", orders.MaxHold), "/quote")
 	}
 	return checkMetadata(f, b.Metadata)
 }

@@ -27,13 +27,16 @@ const idSlack = time.Second
 
 // Order implements orders.Service.
 func (c *Checkout) Order(ctx context.Context, req orders.OrderRequest) (orders.Order, error) {
-	query := "SELECT " + orderColumns + " FROM orders o JOIN sagas s ON s.order_id = o.id WHERE o.id = ?"
+	query := "SELECT " + orderColumns + ", o.price_trace FROM orders o JOIN sagas s ON s.order_id = o.id WHERE o.id = ?"
 	args := []any{req.ID}
 	if req.PlacedBy != "" {
 		query += " AND o.placed_by = ?"
 		args = append(args, req.PlacedBy)
 	}
-	return scanOrder(c.Store.Read(ctx).Raw(query, args...).Row())
+	var trace *orders.PriceTrace
+	o, err := scanOrder(c.Store.Read(ctx).Raw(query, args...).Row(), document{&trace})
+	o.PriceTrace = trace
+	return o, err
 }
 
 // Sagas implements orders.Service.

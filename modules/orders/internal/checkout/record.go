@@ -16,7 +16,8 @@ import (
 type record struct {
 	order    orders.Order // State and Version are the saga's
 	placedBy string
-	repriced bool // lines and totals are not those that are stored
+	repriced bool          // lines and totals are not those that are stored
+	trace    pricing.Trace // of them, if they are not
 
 	hold     string // of a cart, whose stock the order takes over
 	token    string
@@ -51,7 +52,8 @@ func newRecord(orderID string, req orders.PlaceRequest, quote pricing.Calculatio
 	d := req.Draft
 	r := &record{
 		order: orders.Order{
-			ID: orderID, State: allocating, Currency: d.Currency, Customer: d.Customer, Coupon: d.Coupon, Shipping: d.Shipping,
+			ID: orderID, State: allocating, Currency: d.Currency, Customer: d.Customer, Coupon: d.Coupon, Quote: d.Quote,
+			Shipping:      d.Shipping,
 			Payment:       orders.Payment{Captured: money.Of(0, d.Currency), Refunded: money.Of(0, d.Currency)},
 			CorrelationID: correlationID, CreatedAt: now, UpdatedAt: now, Version: 1, Metadata: d.Metadata,
 			FulfilmentStatus: orders.Unfulfilled,
@@ -108,7 +110,10 @@ func (r *record) note(module string, started, ended time.Time, m move) {
 }
 
 func (r *record) calculateRequest() pricing.CalculateRequest {
-	req := pricing.CalculateRequest{Currency: r.order.Currency, Coupon: r.order.Coupon, Lines: make([]pricing.Line, len(r.order.Lines))}
+	req := pricing.CalculateRequest{
+		Currency: r.order.Currency, Coupon: r.order.Coupon, Quote: r.order.Quote, CustomerGroup: r.order.Customer.Group,
+		Lines: make([]pricing.Line, len(r.order.Lines)),
+	}
 	if r.order.Shipping != nil {
 		req.ShippingMethod = r.order.Shipping.Method
 		if a := r.order.Shipping.Address; a != nil {
@@ -123,8 +128,10 @@ func (r *record) calculateRequest() pricing.CalculateRequest {
 
 func (r *record) setPrice(c pricing.Calculation) {
 	lines, totals := priced(c)
-	r.repriced = r.repriced || totals != r.order.Totals || !slices.Equal(lines, r.order.Lines)
-	r.order.Lines, r.order.Totals = lines, totals
+	if totals == r.order.Totals && slices.Equal(lines, r.order.Lines) {
+		return // the trace that is stored leads to the same figures
+	}
+	r.order.Lines, r.order.Totals, r.trace, r.repriced = lines, totals, c.Trace, true
 }
 
 // priced says in the words of this contract what pricing calculated.

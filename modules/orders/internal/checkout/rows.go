@@ -15,7 +15,7 @@ import (
 	"cutpoint/platform/store"
 )
 
-const orderColumns = `o.id, o.status, o.currency, o.customer_email, o.customer_id, o.lines, o.totals, o.payment, o.coupon, o.shipping,
+const orderColumns = `o.id, o.status, o.currency, o.customer_email, o.customer_id, o.customer_group, o.quote, o.lines, o.totals, o.payment, o.coupon, o.shipping,
 	o.failure, o.metadata, o.correlation_id, o.created_at, o.updated_at, o.fulfilment_status, o.erased_at, s.state, s.version`
 
 const sagaColumns = `, o.placed_by, s.since, s.attempts, s.failures, s.ending, s.review_from, s.cancel_requested, s.reason, s.operation_id,
@@ -27,8 +27,8 @@ func scanOrder(row interface{ Scan(...any) error }, more ...any) (orders.Order, 
 	var o orders.Order
 	var created, updated, erased int64
 	err := row.Scan(append([]any{
-		&o.ID, &o.Status, &o.Currency, &o.Customer.Email, &o.Customer.ID, document{&o.Lines}, document{&o.Totals}, document{&o.Payment},
-		&o.Coupon, document{&o.Shipping}, document{&o.Failure}, document{&o.Metadata}, &o.CorrelationID, &created, &updated,
+		&o.ID, &o.Status, &o.Currency, &o.Customer.Email, &o.Customer.ID, &o.Customer.Group, &o.Quote, document{&o.Lines}, document{&o.Totals},
+		document{&o.Payment}, &o.Coupon, document{&o.Shipping}, document{&o.Failure}, document{&o.Metadata}, &o.CorrelationID, &created, &updated,
 		&o.FulfilmentStatus, &erased, &o.State, &o.Version,
 	}, more...)...)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -56,9 +56,10 @@ func (c *Checkout) load(db *gorm.DB, orderID string) (*record, error) {
 func (c *Checkout) create(tx *gorm.DB, r *record) error {
 	o := &r.order
 	r.repriced = false
-	if _, err := store.Exec(tx, `INSERT INTO orders (id, status, currency, customer_email, customer_id, lines, totals, payment, coupon, shipping,
-		failure, metadata, placed_by, correlation_id, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		o.ID, o.Status, o.Currency, o.Customer.Email, o.Customer.ID, text(o.Lines), text(o.Totals), text(o.Payment), o.Coupon, text(o.Shipping),
+	if _, err := store.Exec(tx, `INSERT INTO orders (id, status, currency, customer_email, customer_id, customer_group, quote, price_trace, lines,
+		totals, payment, coupon, shipping, failure, metadata, placed_by, correlation_id, created_at, updated_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		o.ID, o.Status, o.Currency, o.Customer.Email, o.Customer.ID, o.Customer.Group, o.Quote, text(r.trace), text(o.Lines), text(o.Totals), text(o.Payment), o.Coupon, text(o.Shipping),
 		text(o.Failure), text(o.Metadata), r.placedBy, o.CorrelationID, store.Micros(o.CreatedAt), store.Micros(o.UpdatedAt)); err != nil {
 		return err
 	}
@@ -99,7 +100,8 @@ func (c *Checkout) update(tx *gorm.DB, r *record) error {
 	o.Version++
 	r.cancelStored = r.cancelRequested
 	if r.repriced { // since it was quoted, which is rare
-		if _, err := store.Exec(tx, "UPDATE orders SET lines = ?, totals = ? WHERE id = ?", text(o.Lines), text(o.Totals), o.ID); err != nil {
+		if _, err := store.Exec(tx, "UPDATE orders SET lines = ?, totals = ?, price_trace = ? WHERE id = ?",
+			text(o.Lines), text(o.Totals), text(r.trace), o.ID); err != nil {
 			return err
 		}
 		r.repriced = false
