@@ -25,6 +25,8 @@ var (
 	ErrCancelled     = fault.New(fault.Conflict, "orders.cancelled", "this order was cancelled before it was complete")
 	ErrNotCancelable = fault.New(fault.Conflict, "orders.not_cancelable", "this order has ended without success; there is nothing to cancel")
 	ErrNotCapturable = fault.New(fault.Conflict, "orders.not_capturable", "this order does not wait for its payment to be captured")
+	ErrCaptureAmount = fault.New(fault.Conflict, "orders.capture_amount", "this is more than is left of what was authorised")
+	ErrOneCapture    = fault.New(fault.Conflict, "orders.one_capture", "the payment provider lets this payment be captured once only: say final, and what the capture leaves is free")
 	ErrNotRefundable = fault.New(fault.Conflict, "orders.not_refundable", "only a completed order that was paid can be refunded")
 	ErrRefundAmount  = fault.New(fault.Conflict, "orders.refund_amount", "this is more than is left of what was captured")
 	ErrBusy          = fault.New(fault.Conflict, "orders.busy", "another command of this order is still running; repeat it later").WithRetryAfter(time.Second)
@@ -72,8 +74,9 @@ type Service interface {
 	// idempotency.ErrReused.
 	Cancel(context.Context, CancelRequest) (Placement, error)
 
-	// Capture takes the money of an order that was placed with manual capture. Errors: ErrOrderNotFound, ErrNotCapturable, ErrBusy,
-	// idempotency.ErrReused.
+	// Capture takes the money of an order that was placed with manual capture, all of it or a part. After a part the order waits for
+	// the next, unless it was the final one. Errors: ErrOrderNotFound, ErrNotCapturable, ErrCaptureAmount, ErrOneCapture (a part that is
+	// not final, where Payment.Multicapture is not set), ErrBusy, idempotency.ErrReused.
 	Capture(context.Context, CaptureRequest) (Placement, error)
 
 	// Refund gives back an amount of a completed order, what was paid for some units of it, or all that is left. Its stock stays sold,
@@ -260,6 +263,8 @@ type Payment struct {
 	Captured money.Money `json:"captured"`
 	Refunded money.Money `json:"refunded"`
 	Action   *Action     `json:"action,omitempty" doc:"What the customer must do"`
+
+	Multicapture bool `json:"multicapture,omitempty" doc:"What is authorised may be captured in parts"`
 }
 
 // Action is what a customer must do before the order goes on.
@@ -343,10 +348,13 @@ type CancelRequest struct {
 	Reason string          `json:"reason"`
 }
 
-// CaptureRequest names the order whose money is taken.
+// CaptureRequest says what is taken of an order's money: an amount, or all that is left. After a Final one the rest is free, and the
+// order is complete; one that takes all that is left is final.
 type CaptureRequest struct {
-	Key idempotency.Key `json:"key"`
-	ID  string          `json:"id"`
+	Key    idempotency.Key `json:"key"`
+	ID     string          `json:"id"`
+	Amount *money.Money    `json:"amount"`
+	Final  bool            `json:"final"`
 }
 
 // RefundRequest says what is given back: an amount, or the share of some lines and of the shipping; nothing of these is all that is

@@ -33,8 +33,11 @@ func sound() []*sale {
 	manual := newSale("o-manual")
 	manual.order.State, manual.payment.Status, manual.payment.Captured = awaitingCapture, payments.StatusAuthorised, euro(0)
 	manual.agree()
-	partly := newSale("o-partly")
-	partly.payment.Refunded = euro(1000)
+	partly := newSale("o-partly") // captured for the first parcel, the rest was let go
+	partly.payment.Captured, partly.payment.Refunded = euro(2000), euro(1000)
+	partly.payment.Operations = append(partly.payment.Operations, payments.Operation{
+		ID: "op_capture", Kind: payments.OperationCapture, Status: payments.OperationSucceeded, Amount: euro(2000), Key: "k",
+	})
 	partly.agree()
 	wholly := newSale("o-wholly")
 	wholly.payment.Status, wholly.payment.Refunded = payments.StatusRefunded, euro(2322)

@@ -90,7 +90,7 @@ func (s *story) amounts() (list []problem) {
 		if p.Refunded.Amount < 0 || p.Refunded.Amount > p.Captured.Amount {
 			list = append(list, s.problem(audit.RefundsWithinCaptured, none, "of %v, %v are captured and %v refunded", p.Amount, p.Captured, p.Refunded))
 		}
-		if total := s.order.Totals.Total; s.ended() && p.Captured != p.Refunded && p.Captured != total && !marked(p) {
+		if total := s.order.Totals.Total; s.ended() && p.Captured != p.Refunded && p.Captured != total && !marked(p) && !partly(p) {
 			list = append(list, s.problem(audit.RefundsWithinCaptured, none, "%v are captured, the total is %v", p.Captured, total))
 		}
 	}
@@ -103,6 +103,13 @@ func (s *story) amounts() (list []problem) {
 // marked reports whether an operator has accepted what was paid, be it another amount than was asked for.
 func marked(p payments.Payment) bool {
 	return slices.ContainsFunc(p.Operations, func(op payments.Operation) bool { return op.Kind == payments.OperationMarkPaid })
+}
+
+// partly reports whether captures took less than was authorised, as they may.
+func partly(p payments.Payment) bool {
+	return p.Captured.Amount < p.Amount.Amount && slices.ContainsFunc(p.Operations, func(op payments.Operation) bool {
+		return op.Kind == payments.OperationCapture && op.Status == payments.OperationSucceeded
+	})
 }
 
 func (s *story) ended() bool { return s.completed() || s.dead() }

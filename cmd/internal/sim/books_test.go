@@ -136,19 +136,25 @@ func (w *world) checkOrder(o orders.Order) {
 	charges := 0
 	for _, e := range page.Entries {
 		switch e.Operation {
-		case payments.OperationCharge, payments.OperationCapture:
+		case payments.OperationCharge:
 			taken += e.Amount
 			charges++
+		case payments.OperationCapture:
+			taken += e.Amount
 		case payments.OperationRefund:
 			returned += e.Amount
 		case payments.OperationAuthorise:
 			authorised += e.Amount
+			charges++
 		case payments.OperationVoid:
 			voided += e.Amount
 		}
 	}
 	if charges > 1 {
 		w.t.Errorf("%s was charged %d times", o.ID, charges)
+	}
+	if authorised > 0 && taken > authorised {
+		w.t.Errorf("%s: %d were authorised and %d taken", o.ID, authorised, taken)
 	}
 	if returned > taken {
 		w.t.Errorf("%s: %d were taken and %d given back", o.ID, taken, returned)

@@ -97,7 +97,11 @@ func (w *world) act() {
 		})
 	case n < 13:
 		w.command("capture", func(id string) (orders.Placement, error) {
-			return w.Orders.Capture(w.life, orders.CaptureRequest{Key: w.key(), ID: id})
+			r := orders.CaptureRequest{Key: w.key(), ID: id, Final: w.dice.IntN(2) == 0}
+			if w.dice.IntN(2) == 0 {
+				r.Amount = &money.Money{Amount: 1 + w.dice.Int64N(1500), Currency: "EUR"}
+			}
+			return w.Orders.Capture(w.life, r)
 		})
 	case n < 15:
 		w.command("refund", func(id string) (orders.Placement, error) {

@@ -15,7 +15,8 @@ func (f face) registerCommands(a *web.API) {
 	web.Handle(a, web.Route{
 		Method: http.MethodPost, Path: "/v1/orders/{id}/capture", ID: "capture-order", Tag: tag, Statuses: []int{http.StatusAccepted},
 		Scopes: []string{auth.OrdersManage}, Summary: "Take the money of an order placed with manual capture",
-		Description: "Answers 202 while that is in progress.",
+		Description: "All that is left of it, or an `amount`. After a part the order waits for the next capture, unless this is the `final` one: then the " +
+			"rest is free. Where the payment is not `multicapture`, a part must be final (409 `orders.one_capture`). Answers 202 while that is in progress.",
 	}, f.capture)
 	web.Handle(a, web.Route{
 		Method: http.MethodPost, Path: "/v1/orders/{id}/refunds", ID: "refund-order", Tag: tag, Status: http.StatusCreated,
@@ -38,14 +39,24 @@ func (f face) registerCommands(a *web.API) {
 type captureInput struct {
 	ID string `path:"id" maxLength:"64"`
 	web.Keyed
+	Body *captureBody
+}
+
+type captureBody struct {
+	Amount *money.Money `json:"amount,omitempty" doc:"Left out: all that is left"`
+	Final  bool         `json:"final,omitempty" doc:"Nothing is captured after this; the rest is free"`
 }
 
 func (f face) capture(ctx context.Context, in *captureInput) (*orderOutput, error) {
-	key, err := in.Key(ctx, "capture-order "+in.ID, nil)
+	key, err := in.Key(ctx, "capture-order "+in.ID, in.Body)
 	if err != nil {
 		return nil, err
 	}
-	p, err := f.orders.Capture(ctx, orders.CaptureRequest{Key: key, ID: in.ID})
+	req := orders.CaptureRequest{Key: key, ID: in.ID}
+	if in.Body != nil {
+		req.Amount, req.Final = in.Body.Amount, in.Body.Final
+	}
+	p, err := f.orders.Capture(ctx, req)
 	if err != nil {
 		return nil, err
 	}

@@ -56,6 +56,94 @@ func TestCapture(t *testing.T) {
 			t.Errorf("got %+v (%v)", p.Order, err)
 		}
 	})
+	part := func(m *module, o orders.Order, k string, amount int64, final bool) (orders.Placement, error) {
+		return m.Capture(t.Context(), orders.CaptureRequest{Key: key(k), ID: o.ID, Amount: &money.Money{Amount: amount, Currency: "EUR"}, Final: final})
+	}
+	t.Run("takes parts, until one is final", func(t *testing.T) {
+		m := startNew(t)
+		m.multi = true
+		o := m.placeManual(t)
+		for _, step := range []struct {
+			key             string
+			amount          int64
+			final, replayed bool
+			state           string
+			captured        int64
+		}{
+			{"c1", 1000, false, false, "awaiting_capture", 1000}, {"c1", 1000, false, true, "awaiting_capture", 1000},
+			{"c2", 500, false, false, "awaiting_capture", 1500}, {"c3", 80, true, false, "completed", 1580},
+		} {
+			p, err := part(m, o, step.key, step.amount, step.final)
+			if err != nil || p.Order.State != step.state || p.Order.Payment.Captured.Amount != step.captured || p.Replayed != step.replayed {
+				t.Fatalf("%+v is answered %s, %+v, replayed %v (%v)", step, p.Order.State, p.Order.Payment, p.Replayed, err)
+			}
+			if _, err := part(m, o, "much", 2000, true); !errors.Is(err, orders.ErrCaptureAmount) && !errors.Is(err, orders.ErrNotCapturable) {
+				t.Errorf("more than is left is answered %v", err)
+			}
+		}
+		if want := []string{"1000 false", "500 false", "80 true"}; !slices.Equal(m.captures, want) {
+			t.Errorf("asked for %q, want %q", m.captures, want)
+		}
+		if _, err := part(m, o, "c4", 1, true); !errors.Is(err, orders.ErrNotCapturable) {
+			t.Errorf("one after the final is answered %v", err)
+		}
+		want := []string{orders.EventReceived, orders.EventCompleted, orders.EventCaptured, orders.EventCaptured, orders.EventCaptured}
+		if got := m.told(t, o.ID); !slices.Equal(got, want) {
+			t.Errorf("events %q, want %q", got, want)
+		}
+	})
+	t.Run("of all that is left completes the order", func(t *testing.T) {
+		m := startNew(t)
+		m.multi = true
+		o := m.placeManual(t)
+		if _, err := part(m, o, "c1", 1000, false); err != nil {
+			t.Fatal(err)
+		}
+		if p, err := part(m, o, "c2", 1580, false); err != nil || p.Order.State != "completed" || p.Order.Payment.Captured.Amount != 2580 {
+			t.Errorf("got %+v (%v)", p.Order, err)
+		}
+	})
+	t.Run("where there can be one only, a part must be final", func(t *testing.T) {
+		m := startNew(t)
+		o := m.placeManual(t)
+		if _, err := part(m, o, "c1", 1000, false); !errors.Is(err, orders.ErrOneCapture) || fault.From(err).Subject != o.ID {
+			t.Errorf("got %v", err)
+		}
+		wantCalls(t, m.neighbours)
+		if p, err := part(m, o, "c1", 1000, true); err != nil || p.Order.State != "completed" || p.Order.Payment.Captured.Amount != 1000 {
+			t.Errorf("got %+v (%v)", p.Order, err)
+		}
+	})
+	t.Run("is the same capture until it is answered, and another one once it was refused", func(t *testing.T) {
+		m := startNew(t)
+		m.multi = true
+		o := m.placeManual(t)
+		m.answer("payments.capture", failsOnce(payments.ErrNotSent))
+		if _, err := part(m, o, "c1", 1000, false); err != nil {
+			t.Fatal(err)
+		}
+		m.decline = &payments.Failure{Code: "limit"}
+		if p, err := part(m, o, "c2", 500, false); err != nil || p.Order.State != "needs_review" {
+			t.Fatalf("got %+v (%v)", p.Order, err)
+		}
+		m.decline = nil
+		p, err := m.Resolve(t.Context(), orders.ResolveRequest{Key: key("r"), ID: o.ID, Action: orders.ResolveRetry})
+		if err != nil || p.Order.State != "awaiting_capture" || p.Order.Payment.Captured.Amount != 1500 {
+			t.Fatalf("got %+v (%v)", p.Order, err)
+		}
+		if k := m.keys; len(k) != 4 || k[0] != k[1] || k[1] == k[2] || k[2] == k[3] {
+			t.Errorf("keys %q", k)
+		}
+	})
+	t.Run("of nothing, or in another currency, is refused", func(t *testing.T) {
+		m := startNew(t)
+		o := m.placeManual(t)
+		for _, amount := range []money.Money{{Amount: 0, Currency: "EUR"}, {Amount: 1, Currency: "USD"}} {
+			if _, err := m.Capture(t.Context(), orders.CaptureRequest{Key: key("c"), ID: o.ID, Amount: &amount}); !errors.Is(err, fault.ErrInvalid) {
+				t.Errorf("%v is answered %v", amount, err)
+			}
+		}
+	})
 	t.Run("need not come: a cancellation voids", func(t *testing.T) {
 		m := startNew(t)
 		o := m.placeManual(t)

@@ -29,8 +29,12 @@ type neighbours struct {
 	charged  string            // what a charge comes to
 	decline  *payments.Failure // of the latest operation
 	refunded int64             // minor units
-	refunds  []string          // the keys of the refunds that were asked for
-	restocks []string          // the ids of the restocks that were done
+	multi    bool              // captures may take a part
+	captured int64             // minor units, by captures
+	captures []string          // the captures that were asked for: amount and whether final, and their keys
+	keys     []string
+	refunds  []string // the keys of the refunds that were asked for
+	restocks []string // the ids of the restocks that were done
 	changes  []payments.Change
 	priced   pricing.CalculateRequest // the latest
 }
@@ -166,11 +170,13 @@ func (n *neighbours) payment(orderID, status string) payments.Payment {
 	defer n.mu.Unlock()
 	p := payments.Payment{
 		ID: "pay_1", OrderID: orderID, Status: status, Amount: money.Of(n.amount, "EUR"),
-		Captured: money.Of(0, "EUR"), Refunded: money.Of(n.refunded, "EUR"), Failure: n.decline,
+		Captured: money.Of(n.captured, "EUR"), Refunded: money.Of(n.refunded, "EUR"), Failure: n.decline, Multicapture: n.multi,
 	}
 	switch status {
 	case payments.StatusSucceeded, payments.StatusRefunded:
-		p.Captured.Amount = p.Amount.Amount
+		if n.captured == 0 {
+			p.Captured.Amount = p.Amount.Amount
+		}
 	case payments.StatusRequiresAction:
 		p.Action = &payments.Action{Type: "redirect", URL: "https://bank.example/3ds"}
 	}
@@ -220,11 +226,21 @@ func (t till) Seal(_ context.Context, r payments.SealRequest) (payments.Payment,
 }
 
 func (t till) Capture(_ context.Context, r payments.CaptureRequest) (payments.Payment, error) {
-	err := t.ask("payments.capture")
-	if t.decline != nil {
-		return t.payment(r.OrderID, payments.StatusAuthorised), err
+	t.mu.Lock()
+	t.captures, t.keys = append(t.captures, fmt.Sprint(r.Amount, r.Final)), append(t.keys, r.CaptureID)
+	t.mu.Unlock()
+	if err := t.ask("payments.capture"); err != nil {
+		return payments.Payment{}, err
 	}
-	return t.payment(r.OrderID, payments.StatusSucceeded), err
+	if t.decline != nil {
+		status := payments.StatusAuthorised
+		if t.captured > 0 {
+			status = payments.StatusSucceeded
+		}
+		return t.payment(r.OrderID, status), nil
+	}
+	t.captured += r.Amount
+	return t.payment(r.OrderID, payments.StatusSucceeded), nil
 }
 
 func (t till) MarkPaid(_ context.Context, r payments.MarkPaidRequest) (payments.Payment, error) {

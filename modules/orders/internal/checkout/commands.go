@@ -12,20 +12,6 @@ import (
 	"cutpoint/platform/store"
 )
 
-// Capture implements orders.Service.
-func (c *Checkout) Capture(ctx context.Context, req orders.CaptureRequest) (orders.Placement, error) {
-	return c.command(ctx, req.Key, req.ID, func(_ *gorm.DB, r *record) (bool, error) {
-		switch {
-		case r.order.State == awaitingCapture:
-			r.to(capturing, c.Now())
-			return true, nil
-		case !resting(r.order.State):
-			return false, orders.ErrBusy.About(r.order.ID)
-		}
-		return false, orders.ErrNotCapturable.About(r.order.ID)
-	})
-}
-
 // command makes an order that rests a saga again. start decides whether it may, and changes the record; the change, the lease and
 // the key are one commit, after which the command is under way whatever happens to its runner. A start that only left word for the
 // runner of an order that is under way reports false.

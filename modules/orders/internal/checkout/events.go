@@ -32,6 +32,9 @@ func (r *record) eventOf(from string) string {
 			return orders.EventRefunded
 		}
 	case awaitingCapture:
+		if from == capturing {
+			return orders.EventCaptured
+		}
 		return orders.EventCompleted
 	case releasing:
 		if from == refunding && r.order.Payment.Refunded.Amount > 0 {

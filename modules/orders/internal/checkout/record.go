@@ -34,7 +34,7 @@ type record struct {
 	cancelRequested bool
 	cancelStored    bool   // the same as it was read: the fence of an update
 	reason          string // of a cancellation or refund
-	operationID     string // of the refund under way: the key under which payments knows it
+	operationID     string // of the refund or capture under way: the key under which payments knows it
 	operationAmount int64  // 0: all that is left
 	reference       string // by which an operator says that the order was paid
 
@@ -157,7 +157,9 @@ func (r *record) unexpectedTotal() *fault.Error {
 }
 
 func (r *record) setPayment(p payments.Payment) {
-	r.order.Payment = orders.Payment{ID: p.ID, Status: p.Status, Captured: p.Captured, Refunded: p.Refunded}
+	r.order.Payment = orders.Payment{
+		ID: p.ID, Status: p.Status, Captured: p.Captured, Refunded: p.Refunded, Multicapture: p.Multicapture,
+	}
 	if p.Action != nil {
 		r.order.Payment.Action = &orders.Action{Type: p.Action.Type, URL: p.Action.URL}
 	}

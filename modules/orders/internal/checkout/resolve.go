@@ -43,7 +43,7 @@ func (c *Checkout) leaveReview(r *record, req orders.ResolveRequest) error {
 	switch {
 	case req.Action == orders.ResolveRetry:
 		if keeps && refused(r.order.Failure) { // the old key would only bring the old answer
-			r.operationID = c.NewID("ref")
+			r.operationID = c.NewID(kindOf(from))
 		}
 		r.to(from, c.Now())
 	case req.Action == orders.ResolveMarkPaid && (unsure || from == refunding):
@@ -67,4 +67,12 @@ func (c *Checkout) leaveReview(r *record, req orders.ResolveRequest) error {
 // refused reports whether review was entered for a definite answer of the payment provider, as against a failure of ours.
 func refused(f *orders.Failure) bool {
 	return f != nil && (f.Code == payments.ErrRefundDeclined.Code || f.Code == payments.ErrCaptureDeclined.Code)
+}
+
+// kindOf is the kind of the operation that a state repeats.
+func kindOf(state string) string {
+	if state == capturing {
+		return "cap"
+	}
+	return "ref"
 }

@@ -185,18 +185,6 @@ func (c *Checkout) finaliseOrder(ctx context.Context, r *record) (move, error) {
 	return move{to: completed}, nil
 }
 
-func (c *Checkout) capture(ctx context.Context, r *record) (move, error) {
-	payment, err := c.Payments.Capture(ctx, payments.CaptureRequest{OrderID: r.order.ID})
-	if err != nil {
-		return undecided(err)
-	}
-	r.setPayment(payment)
-	if payment.Status != payments.StatusSucceeded {
-		return fail(needsReview, because(payments.ErrCaptureDeclined, payment.Failure)), nil
-	}
-	return move{to: completed, reference: payment.ID}, nil
-}
-
 // refund gives back all that is left, and leads the order to its end.
 func (c *Checkout) refund(ctx context.Context, r *record) (move, error) {
 	payment, err := c.Payments.Refund(ctx, payments.RefundRequest{OrderID: r.order.ID, RefundID: r.operationID, Reason: r.reason})
