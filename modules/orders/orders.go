@@ -264,7 +264,8 @@ type Payment struct {
 	Refunded money.Money `json:"refunded"`
 	Action   *Action     `json:"action,omitempty" doc:"What the customer must do"`
 
-	Multicapture bool `json:"multicapture,omitempty" doc:"What is authorised may be captured in parts"`
+	Multicapture bool   `json:"multicapture,omitempty" doc:"What is authorised may be captured in parts"`
+	Disputed     string `json:"disputed,omitempty" enum:"open,won,lost" doc:"The customer demanded the money from his bank: how that stands"`
 }
 
 // Action is what a customer must do before the order goes on.
@@ -397,6 +398,12 @@ const (
 	EventDeclined       = "orders.declined"
 	EventCancelled      = "orders.cancelled"
 	EventReview         = "orders.review"
+
+	EventDisputed              = "orders.disputed" // the customer demands the money from his bank
+	EventDisputeWon            = "orders.dispute_won"
+	EventDisputeLost           = "orders.dispute_lost"
+	EventAuthorisationExpiring = "orders.authorisation_expiring" // soon there is nothing left to capture
+	EventAuthorisationExpired  = "orders.authorisation_expired"
 
 	EventUpdated             = "orders.updated" // its metadata, or how it is sent
 	EventErased              = "orders.erased"  // its personal data: a reader who keeps copies should erase them too

@@ -194,6 +194,80 @@ func TestLateSuccess(t *testing.T) {
 	})
 }
 
+func TestReasons(t *testing.T) {
+	inBubble(t, "of a dispute are told, and shown", ordersmod.Policy{}, func(t *testing.T, m *module) {
+		o := m.place(t, request("k"))
+		for _, step := range []struct{ reason, disputed string }{{"dispute_open", "open"}, {"dispute_lost", "lost"}, {"of_the_future", "lost"}} {
+			m.remark(o.ID, step.reason)
+			time.Sleep(time.Minute)
+			if o := m.wantState(t, o.ID, "completed"); o.Payment.Disputed != step.disputed {
+				t.Errorf("after %s it is %q", step.reason, o.Payment.Disputed)
+			}
+		}
+		if got := m.told(t, o.ID); !slices.Equal(got[2:], []string{orders.EventDisputed, orders.EventDisputeLost}) {
+			t.Errorf("told %q", got)
+		}
+		if _, err := m.Refund(t.Context(), orders.RefundRequest{Key: key("r"), ID: o.ID}); err != nil {
+			t.Fatal(err)
+		}
+		if o := m.read(t, o.ID); o.Payment.Disputed != "lost" {
+			t.Errorf("after a refund it is %q", o.Payment.Disputed)
+		}
+	})
+	inBubble(t, "of a dead order let it rest", ordersmod.Policy{}, func(t *testing.T, m *module) {
+		o := m.place(t, request("k"))
+		if _, err := m.Cancel(t.Context(), orders.CancelRequest{Key: key("c"), ID: o.ID}); err != nil {
+			t.Fatal(err)
+		}
+		m.calls()
+		m.remark(o.ID, "dispute_open")
+		m.remark(o.ID, "dispute_won")
+		time.Sleep(time.Minute)
+		if o := m.wantState(t, o.ID, "cancelled"); o.Payment.Disputed != "won" {
+			t.Errorf("it is %q", o.Payment.Disputed)
+		}
+		wantCalls(t, m.neighbours)
+	})
+	inBubble(t, "of an authorisation are told until it is captured", ordersmod.Policy{}, func(t *testing.T, m *module) {
+		o := m.placeManual(t)
+		m.remark(o.ID, payments.ReasonAuthorisationExpiring)
+		m.remark(o.ID, payments.ReasonAuthorisationExpired)
+		time.Sleep(time.Minute)
+		if _, err := m.Capture(t.Context(), orders.CaptureRequest{Key: key("c"), ID: o.ID}); err != nil {
+			t.Fatal(err)
+		}
+		m.remark(o.ID, payments.ReasonAuthorisationExpired)
+		time.Sleep(time.Minute)
+		want := []string{orders.EventAuthorisationExpiring, orders.EventAuthorisationExpired, orders.EventCaptured}
+		if got := m.told(t, o.ID); !slices.Equal(got[2:], want) {
+			t.Errorf("told %q, want %q", got[2:], want)
+		}
+	})
+	inBubble(t, "overtake a runner, whose order goes on all the same", ordersmod.Policy{}, func(t *testing.T, m *module) {
+		reached, on := make(chan struct{}), make(chan struct{})
+		var once sync.Once
+		m.answer("inventory.finalise", func() error { once.Do(func() { close(reached); <-on }); return nil })
+		placed := make(chan orders.Order)
+		go func() { placed <- m.place(t, request("k")) }()
+		<-reached
+		page, err := m.Orders(t.Context(), orders.OrdersRequest{})
+		if err != nil || len(page.Orders) != 1 {
+			t.Fatalf("%d orders (%v)", len(page.Orders), err)
+		}
+		m.remark(page.Orders[0].ID, "dispute_open")
+		time.Sleep(2 * time.Second)
+		close(on)
+		<-placed
+		time.Sleep(time.Minute)
+		if o := m.wantState(t, page.Orders[0].ID, "completed"); o.Payment.Disputed != "open" {
+			t.Errorf("it is %q", o.Payment.Disputed)
+		}
+		if got := m.told(t, page.Orders[0].ID); !slices.Equal(got, []string{orders.EventReceived, orders.EventDisputed, orders.EventCompleted}) {
+			t.Errorf("told %q", got)
+		}
+	})
+}
+
 // TestOvertaken lets a process sleep over its lease, between its decision and its commit.
 func TestOvertaken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

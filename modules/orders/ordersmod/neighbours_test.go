@@ -276,6 +276,14 @@ func (n *neighbours) tell(orderID, status string) {
 	n.changes = append(n.changes, payments.Change{Sequence: int64(len(n.changes) + 1), OrderID: orderID, Status: status})
 }
 
+// remark puts a reason to look at a payment into the feed.
+func (n *neighbours) remark(orderID, reason string) {
+	n.tell(orderID, payments.StatusSucceeded)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.changes[len(n.changes)-1].Reason = reason
+}
+
 // unreachable is the failure of a call that met nobody.
 var unreachable = fault.New(fault.Unavailable, "test_unreachable", "nobody there").WithOutcome(fault.NotExecuted)
 

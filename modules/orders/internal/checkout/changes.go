@@ -49,6 +49,9 @@ func (c *Checkout) takeUp(tx *gorm.DB, change payments.Change) error {
 	} else if err != nil {
 		return err
 	}
+	if change.Reason != "" {
+		return c.passOn(tx, r, change.Reason)
+	}
 	took := change.Status == payments.StatusSucceeded || change.Status == payments.StatusAuthorised
 	switch state := r.order.State; {
 	case !resting(state):
@@ -65,3 +68,38 @@ func (c *Checkout) takeUp(tx *gorm.DB, change payments.Change) error {
 	r.nextAttempt = c.Now()
 	return c.update(tx, r)
 }
+
+// passOn tells of what a payment's reason asks to look at. It changes nothing about what the order does. A runner that has the order just
+// now is overtaken by it, and the sweeper goes on for it.
+func (c *Checkout) passOn(tx *gorm.DB, r *record, reason string) error {
+	p := &r.order.Payment
+	switch reason {
+	case reasonDispute + payments.DisputeOpen:
+		p.Disputed = payments.DisputeOpen
+		r.tell("", orders.EventDisputed)
+	case reasonDispute + payments.DisputeWon:
+		p.Disputed = payments.DisputeWon
+		r.tell("", orders.EventDisputeWon)
+	case reasonDispute + payments.DisputeLost:
+		p.Disputed = payments.DisputeLost
+		r.tell("", orders.EventDisputeLost)
+	case payments.ReasonAuthorisationExpiring:
+		r.tellWhileAuthorised(orders.EventAuthorisationExpiring)
+	case payments.ReasonAuthorisationExpired:
+		r.tellWhileAuthorised(orders.EventAuthorisationExpired)
+	}
+	if len(r.happened) == 0 { // or a reason of a later version of payments
+		return nil
+	}
+	return c.update(tx, r)
+}
+
+// tellWhileAuthorised notes an event that is of interest only until the money is captured or given free.
+func (r *record) tellWhileAuthorised(event string) {
+	if r.order.Payment.Status == payments.StatusAuthorised {
+		r.tell("", event)
+	}
+}
+
+// reasonDispute is how the reasons begin that tell of a dispute, before its status.
+const reasonDispute = "dispute_"

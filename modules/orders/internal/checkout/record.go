@@ -158,7 +158,7 @@ func (r *record) unexpectedTotal() *fault.Error {
 
 func (r *record) setPayment(p payments.Payment) {
 	r.order.Payment = orders.Payment{
-		ID: p.ID, Status: p.Status, Captured: p.Captured, Refunded: p.Refunded, Multicapture: p.Multicapture,
+		ID: p.ID, Status: p.Status, Captured: p.Captured, Refunded: p.Refunded, Multicapture: p.Multicapture, Disputed: r.order.Payment.Disputed,
 	}
 	if p.Action != nil {
 		r.order.Payment.Action = &orders.Action{Type: p.Action.Type, URL: p.Action.URL}

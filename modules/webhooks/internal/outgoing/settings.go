@@ -17,6 +17,7 @@ import (
 var known = []string{
 	orders.EventReceived, orders.EventRequiresAction, orders.EventCompleted, orders.EventCaptured, orders.EventRefunded,
 	orders.EventRejected, orders.EventDeclined, orders.EventCancelled, orders.EventReview,
+	orders.EventDisputed, orders.EventDisputeWon, orders.EventDisputeLost, orders.EventAuthorisationExpiring, orders.EventAuthorisationExpired,
 	orders.EventUpdated, orders.EventErased, orders.EventFulfilmentCreated, orders.EventFulfilmentShipped, orders.EventFulfilmentDelivered,
 	orders.EventFulfilmentCancelled, orders.EventFulfilled, orders.EventReturnRequested, orders.EventReturnReceived, orders.EventReturnCancelled,
 }
