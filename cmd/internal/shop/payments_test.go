@@ -4,6 +4,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -79,5 +80,42 @@ func TestStripe(t *testing.T) {
 	}
 	if _, err := r.Do(t.Context(), http.MethodGet, "/v1/test-gateway/ledger", nil, nil); !client.HasCode(err, "route_not_found") {
 		t.Errorf("a test gateway beside Stripe: %v", err)
+	}
+}
+
+// TestPaymentTimeout lets the patience with a payment end while somebody waits for the order: the answer says that it was not paid in
+// time.
+func TestPaymentTimeout(t *testing.T) {
+	r := open(t, shop.Config{
+		Checkout: shop.CheckoutPolicy{ActionLimit: time.Nanosecond, UnknownLimit: time.Nanosecond, LookupMin: 10 * time.Millisecond},
+		Payments: shop.PaymentsPolicy{ProviderTimeout: 200 * time.Millisecond},
+	})
+	refused := func(t *testing.T, key, token string) string {
+		t.Helper()
+		a, err := r.Do(t.Context(), http.MethodPost, "/v1/orders", body("MUG-1", 1, token), nil, "Idempotency-Key", key)
+		var p *client.Problem
+		if !errors.As(err, &p) || a.Status != http.StatusPaymentRequired || p.Code != "orders.payment_timeout" || p.OrderID == "" {
+			t.Fatalf("%d, %v", a.Status, err)
+		}
+		return p.OrderID
+	}
+	t.Run("the provider never answers the POST that waits", func(t *testing.T) {
+		id := refused(t, "hangs", "pm_sim_timeoutNotCharged")
+		if again := refused(t, "hangs", "pm_sim_timeoutNotCharged"); again != id {
+			t.Errorf("a repeat is answered with %s, the first was %s", again, id)
+		}
+	})
+	t.Run("the customer does not act, and the POST is repeated", func(t *testing.T) {
+		o, err := r.place(t, "idle", "MUG-1", 1, "pm_card_authenticationRequired")
+		if err != nil || o.Status != "requires_action" {
+			t.Fatalf("%+v, %v", o, err)
+		}
+		if id := refused(t, "idle", "pm_card_authenticationRequired"); id != o.ID {
+			t.Errorf("the repeat is answered with %s, the first was %s", id, o.ID)
+		}
+	})
+	var shelf item
+	if r.get(t, "/v1/items/MUG-1", &shelf); shelf.Reserved != 0 {
+		t.Errorf("%d are still held", shelf.Reserved)
 	}
 }

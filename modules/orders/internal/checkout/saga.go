@@ -20,7 +20,7 @@ import (
 //	                              │     ^  ^       │             │ limit, cancel   │  │   │           ^   │        ^ │ capture
 //	                              v     │  │       │             v                 │  │   │ refund    │   │ cancel │ v
 //	       rejected, declined, cancelled│  └───────┴────────── sealing ────────────┘  │   │  refunding_part        capturing
-//	                                    │                        │ it had succeeded   │   │               v
+//	                                    │                        │ it had succeeded   │   │  restocking   v
 //	                                    └──── refunding <────────┴── cancel ──────────┼───┼───────────────┘
 //	                                              │ D                                 │   v
 //	                                              └────> needs_review <───────────────┼── any state, for an operator
@@ -29,7 +29,8 @@ import (
 // The charge is the pivot. Before it every step can be undone, and a cancellation turns the saga into releasing; after it every step
 // is repeated until it is done, and a cancellation waits until the order is complete. While nobody but the provider knows whether
 // money moved, stock stays held: the charge is looked up, never made anew, and given up only when it is sealed. A total of nothing skips
-// charging. A charge that succeeds after all on an order that is dead is a fact: it is refunded, and the order stays dead.
+// charging. A refund or a return leads through refunding_part, restocking, or the one and then the other, back to completed; a capture of
+// a part leads back to awaiting_capture. A charge that succeeds after all on an order that is dead is a fact: it is refunded, and the order stays dead.
 const (
 	received        = "received" // only in timelines: a saga is stored when the order is received
 	allocating      = "allocating"
