@@ -26,7 +26,7 @@ import (
 // these commands beside those of testscript:
 //
 //	serve [FLAGS]                            starts cutpoint serve on a free port and waits until it is ready
-//	stop                                     sends SIGTERM and wants exit status 0
+//	shutdown                                 sends SIGTERM and wants exit status 0
 //	crash                                    sends SIGKILL
 //	http METHOD PATH [FILE] [NAME:VALUE...]  sends a request with the demonstration's key; the answer goes to stdout
 //	capture NAME REGEXP                      keeps what the first group matches in the latest answer as $NAME
@@ -56,8 +56,8 @@ func TestStories(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"serve":        told((*story).serve),
-			"stop":         told(func(s *story, ts *testscript.TestScript, _ bool, _ []string) { s.stop(ts) }),
+			"serve":        told((*story).serve), // none of these may be named like a command of testscript's own: it would run that
+			"shutdown":     told(func(s *story, ts *testscript.TestScript, _ bool, _ []string) { s.stop(ts) }),
 			"crash":        told(func(s *story, _ *testscript.TestScript, _ bool, _ []string) { s.crash() }),
 			"http":         told((*story).http),
 			"capture":      told((*story).capture),

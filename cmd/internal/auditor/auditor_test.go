@@ -33,6 +33,9 @@ func sound() []*sale {
 	manual := newSale("o-manual")
 	manual.order.State, manual.payment.Status, manual.payment.Captured = awaitingCapture, payments.StatusAuthorised, euro(0)
 	manual.agree()
+	plain.order.Lines = append(plain.order.Lines, orders.PricedLine{SKU: "BOTH", Quantity: 2})
+	plain.reservation.Kits = []inventory.ReservedKit{{SKU: "BOTH", Quantity: 2, Components: []inventory.Component{{SKU: "LEFT", Quantity: 1}, {SKU: "RIGHT", Quantity: 3}}}}
+	plain.reservation.Lines = append(plain.reservation.Lines, inventory.ReservedLine{SKU: "LEFT", Quantity: 2}, inventory.ReservedLine{SKU: "RIGHT", Quantity: 6})
 	partly := newSale("o-partly") // captured for the first parcel, the rest was let go
 	partly.payment.Captured, partly.payment.Refunded = euro(2000), euro(1000)
 	partly.payment.Operations = append(partly.payment.Operations, payments.Operation{

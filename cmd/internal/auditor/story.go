@@ -171,7 +171,7 @@ func (s *story) stock() []problem {
 	return nil
 }
 
-// quantities compares what was sold with what was consumed.
+// quantities compares what was sold with what was consumed: of a kit, the parts that it had when it was ordered.
 func (s *story) quantities() (list []problem) {
 	missing := map[string]int64{}
 	for _, l := range s.order.Lines {
@@ -179,6 +179,12 @@ func (s *story) quantities() (list []problem) {
 	}
 	for _, l := range s.reservation.Lines {
 		missing[l.SKU] -= l.Quantity
+	}
+	for _, k := range s.reservation.Kits {
+		missing[k.SKU] -= k.Quantity
+		for _, part := range k.Components {
+			missing[part.SKU] += k.Quantity * part.Quantity
+		}
 	}
 	for _, sku := range slices.Sorted(maps.Keys(missing)) {
 		if missing[sku] != 0 {
