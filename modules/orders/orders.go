@@ -313,6 +313,9 @@ type OrdersRequest struct {
 	Query            string    `json:"query"`        // words, each of which is the beginning of the id, the email address or a part of it, or a word of the name
 	CreatedFrom      time.Time `json:"created_from"` // inclusive
 	CreatedTo        time.Time `json:"created_to"`   // exclusive
+	Currency         string    `json:"currency"`
+	TotalMin         int64     `json:"total_min"` // minor units of Currency, inclusive; 0: any. It and TotalMax want Currency and CreatedFrom
+	TotalMax         int64     `json:"total_max"` // inclusive; 0: any
 	PlacedBy         string    `json:"placed_by"`
 	IDs              []string  `json:"ids"` // these alone, at most 200
 	Before           string    `json:"before"`

@@ -220,13 +220,16 @@ type Filters struct {
 	Query       string    `query:"q" maxLength:"254" doc:"Words: the beginning of an id, an email address or what stands before its @, words of a name"`
 	CreatedFrom time.Time `query:"created_from" doc:"From this time on"`
 	CreatedTo   time.Time `query:"created_to" doc:"Before this time"`
+	Currency    string    `query:"currency" pattern:"^[A-Z]{3}$"`
+	TotalMin    int64     `query:"total_min" minimum:"0" doc:"Minor units of the currency; give created_from too"`
+	TotalMax    int64     `query:"total_max" minimum:"0" doc:"Minor units of the currency; give created_from too. 0: any"`
 }
 
 // request asks for the orders that the filters let through, of those that the reader may see.
 func (f Filters) request(ctx context.Context) orders.OrdersRequest {
 	return orders.OrdersRequest{
 		Status: f.Status, State: f.State, FulfilmentStatus: f.Fulfilment, Customer: f.Customer, SKU: f.SKU, Coupon: f.Coupon, Metadata: f.Metadata,
-		Query: f.Query, CreatedFrom: f.CreatedFrom, CreatedTo: f.CreatedTo, PlacedBy: placedBy(ctx),
+		Query: f.Query, CreatedFrom: f.CreatedFrom, CreatedTo: f.CreatedTo, Currency: f.Currency, TotalMin: f.TotalMin, TotalMax: f.TotalMax, PlacedBy: placedBy(ctx),
 	}
 }
 

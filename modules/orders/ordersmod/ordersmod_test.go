@@ -557,6 +557,12 @@ func TestOrders(t *testing.T) {
 		placed = append(placed, m.place(t, r))
 	}
 	slices.Reverse(placed) // newest first
+	day := time.Now().Add(-time.Hour)
+	for _, r := range []orders.OrdersRequest{{TotalMin: 1, CreatedFrom: day}, {TotalMax: 1, Currency: "EUR"}} {
+		if _, err := m.Orders(t.Context(), r); !errors.Is(err, fault.ErrInvalid) {
+			t.Errorf("totals without a currency or a beginning are answered %v", err)
+		}
+	}
 	for name, test := range map[string]struct {
 		request orders.OrdersRequest
 		want    []orders.Order
@@ -569,6 +575,10 @@ func TestOrders(t *testing.T) {
 		"by email":              {orders.OrdersRequest{Customer: "bob@example.com"}, placed[2:3], false},
 		"by customer id":        {orders.OrdersRequest{Customer: "cus_7"}, []orders.Order{placed[0], placed[1], placed[3], placed[4]}, false},
 		"by key":                {orders.OrdersRequest{PlacedBy: "key_2"}, placed[2:3], false},
+		"by total":              {orders.OrdersRequest{Currency: "EUR", CreatedFrom: day, TotalMin: 2580, TotalMax: 2580}, placed, false},
+		"by a larger total":     {orders.OrdersRequest{Currency: "EUR", CreatedFrom: day, TotalMin: 2581}, nil, false},
+		"by a smaller total":    {orders.OrdersRequest{Currency: "EUR", CreatedFrom: day, TotalMax: 2579}, nil, false},
+		"by another currency":   {orders.OrdersRequest{Currency: "USD", CreatedFrom: day, TotalMin: 1}, nil, false},
 		"by status":             {orders.OrdersRequest{Status: orders.StatusCompleted}, placed, false},
 		"by another status":     {orders.OrdersRequest{Status: orders.StatusReview}, nil, false},
 		"from a time on":        {orders.OrdersRequest{CreatedFrom: placed[2].CreatedAt}, placed[:3], false},

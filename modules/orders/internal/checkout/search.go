@@ -141,6 +141,7 @@ func newSearch(req orders.OrdersRequest) (*search, error) {
 	if req.Status == orders.StatusCompleted {
 		s.by("o.status", "= ?", req.Status)
 	}
+	s.byTotal(req)
 	s.within(req, prefixes)
 	return s, nil
 }
@@ -202,6 +203,19 @@ func (s *search) byCustomer(customer string) {
 	}
 }
 
+// byTotal holds what is walked to a currency and a total. No index would be in the order of the list, so dates must bound the walk.
+func (s *search) byTotal(req orders.OrdersRequest) {
+	if req.Currency != "" {
+		s.and("o.currency = ?", req.Currency)
+	}
+	if req.TotalMin > 0 {
+		s.and("json_extract(o.totals, '$.total.amount') >= ?", req.TotalMin)
+	}
+	if req.TotalMax > 0 {
+		s.and("json_extract(o.totals, '$.total.amount') <= ?", req.TotalMax)
+	}
+}
+
 // within bounds the walk. Since ids sort by time, the dates bound the ids too, and no index on dates is needed.
 func (s *search) within(req orders.OrdersRequest, prefixes []string) {
 	for _, p := range prefixes {
@@ -238,6 +252,14 @@ func understand(req orders.OrdersRequest) (prefixes, terms []string, err error) 
 	}
 	if req.FulfilmentStatus != "" && !slices.Contains(fulfilmentStatuses, req.FulfilmentStatus) {
 		bad("query/fulfilment_status", "no such fulfilment status")
+	}
+	if req.TotalMin > 0 || req.TotalMax > 0 {
+		if req.Currency == "" {
+			bad("query/currency", "name the currency of the total")
+		}
+		if req.CreatedFrom.IsZero() {
+			bad("query/created_from", "totals are looked for from a time on")
+		}
 	}
 	if len(req.IDs) > maxLimit {
 		bad("/ids", "at most 200 ids")
