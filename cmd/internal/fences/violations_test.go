@@ -220,7 +220,7 @@ func forSourceRules() []mutation {
 		breaks("a body throws dice", inventoryBody, "import \"math/rand/v2\"\n\nfunc dice() int { return rand.IntN(6) }", "outside", "math/rand/v2.IntN"),
 
 		breaks("a body calls the shop by HTTP", inventoryBody,
-			"import \"net/http\"\n\nfunc ask() (*http.Response, error) { return http.Get(\"http://127.0.0.1:8080/v1/orders\") }", "network", "net/http.Get"),
+			"import \"net/http\"\n\nfunc callHome() (*http.Response, error) { return http.Get(\"http://127.0.0.1:8080/v1/orders\") }", "network", "net/http.Get"),
 		breaks("a face has a client, by another name of the package", ordersFace,
 			"import web2 \"net/http\"\n\nfunc client() *web2.Client { return &web2.Client{} }", "network", "net/http.Client"),
 		breaks("a body opens connections beside its adapter", "modules/webhooks/internal/outgoing",
