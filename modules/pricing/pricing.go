@@ -141,6 +141,11 @@ type Service interface {
 	// CouponUses lists the uses that are held or final, by order id; with orders, theirs.
 	CouponUses(context.Context, CouponUsesRequest) (CouponUsePage, error)
 
+	// EraseCustomers forgets who used the coupons of some orders, at most MaxOrderIDs. In the place of a name stands from then on a
+	// pseudonym of it, by which the limit for each customer still counts that use; of a use that was released nothing is left.
+	// Repeating it changes nothing, and an order that used no coupon is passed over.
+	EraseCustomers(context.Context, EraseCustomersRequest) (CustomersErased, error)
+
 	// Audit checks the counts of a page of promotions against their uses; see package audit.
 	Audit(context.Context, audit.Request) (audit.Page, error)
 }
@@ -263,6 +268,16 @@ type CouponUsesRequest struct {
 type CouponUsePage struct {
 	Uses []CouponUse `json:"uses"`
 	More bool        `json:"more"`
+}
+
+// EraseCustomersRequest names the orders whose customers are to be forgotten.
+type EraseCustomersRequest struct {
+	OrderIDs []string `json:"order_ids"`
+}
+
+// CustomersErased tells how many uses named a customer until now.
+type CustomersErased struct {
+	Uses int64 `json:"uses"`
 }
 
 // Calculation is the answer, its lines in the order of the request. For every line

@@ -33,6 +33,7 @@ var (
 	finaliseCoupon    = rpc.Define[FinaliseCouponRequest, CouponUse](Module, "finalise_coupon").ByLane(func(r FinaliseCouponRequest) string { return r.OrderID })
 	releaseCoupon     = rpc.Define[ReleaseCouponRequest, CouponUse](Module, "release_coupon").ByLane(func(r ReleaseCouponRequest) string { return r.OrderID })
 	couponUses        = rpc.Define[CouponUsesRequest, CouponUsePage](Module, "coupon_uses")
+	eraseCustomers    = rpc.Define[EraseCustomersRequest, CustomersErased](Module, "erase_customers")
 	auditing          = rpc.Define[audit.Request, audit.Page](Module, "audit")
 )
 
@@ -67,6 +68,7 @@ func Serve(s *rpc.Server, body Service) {
 	rpc.Handle(s, finaliseCoupon, body.FinaliseCoupon)
 	rpc.Handle(s, releaseCoupon, body.ReleaseCoupon)
 	rpc.Handle(s, couponUses, body.CouponUses)
+	rpc.Handle(s, eraseCustomers, body.EraseCustomers)
 	rpc.Handle(s, auditing, body.Audit)
 }
 
@@ -181,6 +183,11 @@ func (c Client) ReleaseCoupon(ctx context.Context, r ReleaseCouponRequest) (Coup
 // CouponUses implements Service.
 func (c Client) CouponUses(ctx context.Context, r CouponUsesRequest) (CouponUsePage, error) {
 	return couponUses.Call(ctx, c.caller, r)
+}
+
+// EraseCustomers implements Service.
+func (c Client) EraseCustomers(ctx context.Context, r EraseCustomersRequest) (CustomersErased, error) {
+	return eraseCustomers.Call(ctx, c.caller, r)
 }
 
 // Audit implements Service.

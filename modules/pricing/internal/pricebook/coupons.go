@@ -139,8 +139,12 @@ func checkCustomer(tx *gorm.DB, p pricing.Promotion, customer string) error {
 	if customer == "" {
 		return fault.ErrInvalid.At("/customer", "required", "this coupon is limited for each customer")
 	}
+	erased, err := knownStandIn(tx, p.Code, customer)
+	if err != nil {
+		return err
+	}
 	var uses int64
-	err := tx.Raw("SELECT COUNT(*) FROM coupon_uses WHERE code = ? AND customer = ? AND state <> 'released'", p.Code, customer).Row().Scan(&uses)
+	err = tx.Raw("SELECT COUNT(*) FROM coupon_uses WHERE code = ? AND customer IN (?, ?) AND state <> 'released'", p.Code, customer, erased).Row().Scan(&uses)
 	if err == nil && uses >= p.LimitPerCustomer {
 		err = pricing.ErrCouponExhausted.At("/coupon", pricing.ErrCouponExhausted.Code, "this customer has used it as often as each may")
 	}
