@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -152,6 +153,30 @@ func TestErase(t *testing.T) {
 			t.Errorf("the order is %+v", o)
 		}
 	})
+	inBubble(t, "nothing is erased before pricing has done its part, and a call that fails is made again", ordersmod.Policy{}, func(t *testing.T, m *module) {
+		o, other := m.placePersonal(t, "k"), m.place(t, request("other"))
+		m.answer("pricing.erase_customers", fails(unreachable))
+		e, err := m.Erase(t.Context(), orders.EraseRequest{Email: "zebra@example.com"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.calls()
+		time.Sleep(10*time.Minute + time.Second)
+		if now := m.erasure(t, e.ID); now.Status != "running" || m.read(t, o.ID).ErasedAt != nil {
+			t.Errorf("got %+v", now)
+		}
+		if n := len(m.calls()); n < 9 || n > 11 {
+			t.Errorf("it asked %d times in ten minutes", n)
+		}
+		m.answer("pricing.erase_customers", nil)
+		time.Sleep(time.Minute)
+		if now := m.erasure(t, e.ID); now.Status != "done" || now.Orders != 1 {
+			t.Errorf("got %+v", now)
+		}
+		if !slices.Contains(m.erasing, o.ID) || slices.Contains(m.erasing, other.ID) {
+			t.Errorf("pricing was asked to erase %v", m.erasing)
+		}
+	})
 	m := startNew(t)
 	for name, r := range map[string]orders.EraseRequest{"nobody": {}, "two": {Email: "a@b", CustomerID: "c"}, "no address": {Email: "a"}} {
 		if _, err := m.Erase(t.Context(), r); !errors.Is(err, fault.ErrInvalid) {
@@ -195,6 +220,11 @@ func TestRetention(t *testing.T) {
 			t.Errorf("after 63 days the last is %s, erased %v", o.State, o.ErasedAt)
 		}
 		m.wantSound(t)
+		for _, id := range []string{ended.ID, touched.ID, open.ID} {
+			if !slices.Contains(m.erasing, id) {
+				t.Errorf("pricing was not asked to erase %s", id)
+			}
+		}
 	})
 	inBubble(t, "without a policy they stay", ordersmod.Policy{SweepEvery: time.Hour}, func(t *testing.T, m *module) {
 		o := m.placePersonal(t, "k")

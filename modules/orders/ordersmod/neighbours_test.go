@@ -37,6 +37,7 @@ type neighbours struct {
 	restocks []string // the ids of the restocks that were done
 	changes  []payments.Change
 	priced   pricing.CalculateRequest // the latest
+	erasing  []string                 // the orders of customers whom pricing was to forget
 }
 
 func newNeighbours() *neighbours {
@@ -138,6 +139,13 @@ func (p prices) FinaliseCoupon(context.Context, pricing.FinaliseCouponRequest) (
 
 func (p prices) ReleaseCoupon(context.Context, pricing.ReleaseCouponRequest) (pricing.CouponUse, error) {
 	return pricing.CouponUse{}, p.ask("pricing.release_coupon")
+}
+
+func (p prices) EraseCustomers(_ context.Context, r pricing.EraseCustomersRequest) (pricing.CustomersErased, error) {
+	p.mu.Lock()
+	p.erasing = append(p.erasing, r.OrderIDs...)
+	p.mu.Unlock()
+	return pricing.CustomersErased{}, p.ask("pricing.erase_customers")
 }
 
 func (n *neighbours) calculate(r pricing.CalculateRequest) pricing.Calculation {

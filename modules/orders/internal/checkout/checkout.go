@@ -88,6 +88,8 @@ type Checkout struct {
 	policy Policy
 	owner  string // names this runner in leases
 	wake   chan struct{}
+
+	eraseAgain time.Time // after a failure: see eraseDue
 }
 
 var _ orders.Service = (*Checkout)(nil)

@@ -5,12 +5,14 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
 	"gorm.io/gorm"
 
 	"cutpoint/modules/orders"
+	"cutpoint/modules/pricing"
 	"cutpoint/platform/fault"
 	"cutpoint/platform/id"
 	"cutpoint/platform/store"
@@ -19,11 +21,14 @@ import (
 // Personal data are erased an order at a time, all that tells of it in one commit, and a batch of orders to a commit. Two things ask
 // for it: a customer, by an erasure, which goes on until nothing of theirs is left from before it; and the policy, which follows the
 // feed of events and takes the orders whose last event is old enough.
+//
+// Pricing knows customers too, and is asked first: an order that is marked as erased here is erased there, whatever crashes in
+// between, and the only thing to be repeated is a call that may be. Whoever else keeps copies reads orders.erased in the feed.
 
 const (
 	eraseBatch  = 32          // orders in one commit
 	retainBatch = 200         // events that the policy looks at in one commit
-	eraseWait   = time.Minute // before an erasure looks again whether an order has come to its end
+	eraseWait   = time.Minute // before an erasure looks again whether an order has come to its end, or whether pricing answers
 )
 
 // Erase implements orders.Service.
@@ -64,8 +69,17 @@ func (c *Checkout) Erasure(ctx context.Context, req orders.ErasureRequest) (orde
 	return e, err
 }
 
-// eraseDue does a batch of what is to be erased, and reports whether there is more.
+// eraseDue does a batch of what is to be erased, and reports whether there is more. After a failure it does nothing for a while, so that
+// a neighbour that hangs does not hold up the sweeper each time. The sweeper alone calls it.
 func (c *Checkout) eraseDue(ctx context.Context) (more bool, err error) {
+	if c.Now().Before(c.eraseAgain) {
+		return false, nil
+	}
+	defer func() {
+		if err != nil {
+			c.eraseAgain = c.Now().Add(eraseWait)
+		}
+	}()
 	asked, err := c.eraseForCustomer(ctx)
 	if err != nil || c.policy.EraseAfter <= 0 {
 		return asked, err
@@ -92,24 +106,48 @@ func (c *Checkout) eraseForCustomer(ctx context.Context) (more bool, err error) 
 		return false, err
 	}
 	e.before = id.Floor("ord", store.Time(requested).Add(idSlack))
+	asked, err := e.orders(c.Store.Read(ctx), atEnd)
+	if err != nil {
+		return false, err
+	}
+	if err := c.eraseAtNeighbours(ctx, asked); err != nil {
+		return false, err
+	}
 	return true, c.Store.Write(context.WithoutCancel(ctx), func(tx *gorm.DB) error {
-		found, err := e.orders(tx, ` AND s.state IN ('completed', 'rejected', 'declined', 'cancelled')
-			AND NOT EXISTS (SELECT 1 FROM fulfilments f WHERE f.order_id = s.order_id AND f.status = 'created')
-			AND NOT EXISTS (SELECT 1 FROM returns r WHERE r.order_id = s.order_id AND r.status = 'requested')`)
+		found, err := e.orders(tx, atEnd)
 		if err != nil {
 			return err
 		}
+		if len(found) == 0 {
+			return c.restErasure(tx, e)
+		}
+		erased := 0
 		for _, orderID := range found {
+			if !slices.Contains(asked, orderID) {
+				continue // it came to its end just now: the next batch has it
+			}
 			if err := c.eraseOrder(tx, orderID); err != nil {
 				return err
 			}
+			erased++
 		}
-		if len(found) > 0 {
-			_, err := store.Exec(tx, "UPDATE erasures SET orders = orders + ?, waiting = 0 WHERE id = ?", len(found), e.id)
-			return err
-		}
-		return c.restErasure(tx, e)
+		_, err = store.Exec(tx, "UPDATE erasures SET orders = orders + ?, waiting = 0 WHERE id = ?", erased, e.id)
+		return err
 	})
+}
+
+// atEnd is true of an order of which nothing is under way any more.
+const atEnd = ` AND s.state IN ('completed', 'rejected', 'declined', 'cancelled')
+	AND NOT EXISTS (SELECT 1 FROM fulfilments f WHERE f.order_id = s.order_id AND f.status = 'created')
+	AND NOT EXISTS (SELECT 1 FROM returns r WHERE r.order_id = s.order_id AND r.status = 'requested')`
+
+// eraseAtNeighbours lets those modules erase what they keep of the customers of some orders that orders itself has told them.
+func (c *Checkout) eraseAtNeighbours(ctx context.Context, orderIDs []string) error {
+	if len(orderIDs) == 0 {
+		return nil
+	}
+	_, err := c.Pricing.EraseCustomers(ctx, pricing.EraseCustomersRequest{OrderIDs: orderIDs})
+	return err
 }
 
 // orders are those of the customer that are not erased yet, a batch of them.
@@ -148,33 +186,61 @@ func (c *Checkout) eraseByPolicy(ctx context.Context) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	var due []struct {
-		Position, Sequence int64
-		OrderID            string
-	}
+	var due []lastEvent
 	err = c.Store.Read(ctx).Raw("SELECT position, sequence, order_id FROM events WHERE position > ? AND at <= ? ORDER BY position LIMIT ?",
 		after, cutoff, retainBatch).Scan(&due).Error
 	if err != nil || len(due) == 0 {
 		return false, err
 	}
+	var asked []string
+	for _, e := range due {
+		old, err := c.outlived(c.Store.Read(ctx), e)
+		if err != nil {
+			return false, err
+		}
+		if old {
+			asked = append(asked, e.OrderID)
+		}
+	}
+	if err := c.eraseAtNeighbours(ctx, asked); err != nil {
+		return false, err
+	}
 	err = c.Store.Write(context.WithoutCancel(ctx), func(tx *gorm.DB) error {
 		for _, e := range due {
-			r, err := c.load(tx, e.OrderID)
+			old, err := c.outlived(tx, e)
 			if err != nil {
 				return err
 			}
-			if e.Sequence != r.events || r.order.State != completed && !dead(r.order.State) || r.order.ErasedAt != nil {
-				continue
+			if old && !slices.Contains(asked, e.OrderID) {
+				break // it came to its end just now, without an event: the next batch begins with it
 			}
-			if err := c.eraseOrder(tx, e.OrderID); err != nil {
-				return err
+			if old {
+				if err := c.eraseOrder(tx, e.OrderID); err != nil {
+					return err
+				}
 			}
+			after = e.Position
 		}
 		_, err := store.Exec(tx, "INSERT INTO cursors (feed, position) VALUES (?, ?) ON CONFLICT (feed) DO UPDATE SET position = excluded.position",
-			feed, due[len(due)-1].Position)
+			feed, after)
 		return err
 	})
 	return len(due) == retainBatch, err
+}
+
+// lastEvent is an event that may be the last of its order.
+type lastEvent struct {
+	Position, Sequence int64
+	OrderID            string
+}
+
+// outlived reports whether an order has ended, and nothing has happened to it since an event that is old enough.
+func (c *Checkout) outlived(db *gorm.DB, e lastEvent) (bool, error) {
+	r, err := c.load(db, e.OrderID)
+	if err != nil {
+		return false, err
+	}
+	return e.Sequence == r.events && (r.order.State == completed || dead(r.order.State)) && r.order.ErasedAt == nil, nil
 }
 
 // eraseOrder erases the personal data of an order at its end, wherever this module keeps them, and tells that it did.
@@ -187,7 +253,7 @@ func (c *Checkout) eraseOrder(tx *gorm.DB, orderID string) error {
 		return err
 	}
 	now := c.Now()
-	forget(&r.order, now)
+	r.order.Forget(now)
 	r.reason = ""
 	r.tell("", orders.EventErased)
 	for _, s := range []struct {
@@ -225,7 +291,7 @@ func eraseCopies(tx *gorm.DB, orderID string, now time.Time, table, key, body, o
 		if err := json.Unmarshal([]byte(row.Body), &o); err != nil {
 			return err
 		}
-		forget(&o, now)
+		o.Forget(now)
 		args := []any{text(o), row.Position}
 		if key != "position" {
 			args = []any{text(o), row.Caller, row.Value}
@@ -235,15 +301,4 @@ func eraseCopies(tx *gorm.DB, orderID string, now time.Time, table, key, body, o
 		}
 	}
 	return nil
-}
-
-// forget takes out of an order what tells of its customer. The figures stay, and the country and region by which they were taxed.
-func forget(o *orders.Order, now time.Time) {
-	o.Customer = orders.Customer{Email: orders.ErasedEmail}
-	o.Metadata = map[string]string{}
-	o.Payment.Action = nil
-	if o.Shipping != nil && o.Shipping.Address != nil {
-		o.Shipping.Address = &orders.Address{Country: o.Shipping.Address.Country, Region: o.Shipping.Address.Region}
-	}
-	o.ErasedAt = &now
 }
