@@ -9,6 +9,9 @@
 // events of one order come in their sequence: the next is not sent before the one before it was delivered or given up. Events
 // of different orders overtake each other.
 //
+// When the feed tells that the personal data of an order were erased (orders.erased), they are erased from what is kept of it here, sent
+// or not: see docs/orders.md.
+//
 // What is tried again, when, and for how long is the policy of package webhooksmod.
 package webhooks
 

@@ -44,6 +44,11 @@ func (o *Outgoing) Collect(ctx context.Context) (found bool, err error) {
 			return moved.Error // somebody else has stored this page
 		}
 		for _, e := range page.Events {
+			if e.Type == orders.EventErased {
+				if err := erase(tx, e); err != nil {
+					return err
+				}
+			}
 			n, err := o.keep(tx, e, endpoints)
 			if err != nil {
 				return err

@@ -64,14 +64,18 @@ func (o *Outgoing) record(ctx context.Context, a *attempt, answer Answer, failur
 	r := o.judge(a, answer, failure)
 	err := o.Store.Write(context.WithoutCancel(ctx), func(tx *gorm.DB) error {
 		var orderID string
+		var erased bool
 		var log []webhooks.Attempt
-		err := tx.Raw("SELECT order_id, log FROM deliveries WHERE id = ? AND attempts = ? AND state = 'pending'", a.deliveryID, a.number).
-			Row().Scan(&orderID, document{&log})
+		err := tx.Raw("SELECT order_id, erased, log FROM deliveries WHERE id = ? AND attempts = ? AND state = 'pending'", a.deliveryID, a.number).
+			Row().Scan(&orderID, &erased, document{&log})
 		if errors.Is(err, sql.ErrNoRows) {
 			return nil
 		}
 		if err != nil {
 			return err
+		}
+		if erased { // perhaps while this attempt was under way, with what is gone now
+			r.entry.Answer = ""
 		}
 		log = append(log, r.entry)
 		log = log[max(0, len(log)-webhooks.MaxAttempts):]

@@ -2,6 +2,7 @@ package outgoing_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -39,7 +40,8 @@ type stage struct {
 	fail     func(point string) error
 	post     func(to string, m message) (int, error)
 	got      []message
-	instant  bool // receivers answer at once, and remember nothing
+	instant  bool   // receivers answer at once, and remember nothing
+	answer   string // what they say, unless it is empty
 }
 
 // message is what a receiver got.
@@ -142,10 +144,10 @@ func (s *stage) receive(_ context.Context, r outgoing.Request) (outgoing.Answer,
 	}
 	s.got = append(s.got, m)
 	if s.post == nil {
-		return outgoing.Answer{StatusCode: 204}, nil
+		return outgoing.Answer{StatusCode: 204, Body: []byte(s.answer)}, nil
 	}
 	status, err := s.post(r.URL, m)
-	return outgoing.Answer{StatusCode: status, Body: []byte("as told")}, err
+	return outgoing.Answer{StatusCode: status, Body: []byte(cmp.Or(s.answer, "as told"))}, err
 }
 
 // endpoint adds one.
