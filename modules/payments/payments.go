@@ -41,6 +41,9 @@ var (
 	ErrNoAction         = fault.New(fault.Conflict, "payments.no_action", "this payment waits for no action of its customer")
 )
 
+// MaxOrderIDs is how many orders EraseReasons takes at once.
+const MaxOrderIDs = 200
+
 // Service is what payments promises. All methods are safe for concurrent use. Besides the errors listed, each may return
 // fault.ErrInvalid and the errors of the channel layer.
 type Service interface {
@@ -91,6 +94,10 @@ type Service interface {
 	// reconciliation, or because an answer came when nobody waited for it any more; and those that a Reason asks to look at. A
 	// reader keeps the Sequence of the last one.
 	Changes(context.Context, ChangesRequest) (ChangePage, error)
+
+	// EraseReasons forgets the words in which callers said why the money of some orders was given back, at most MaxOrderIDs: a
+	// person may be named in them. Figures, references and keys stay. Repeating it changes nothing.
+	EraseReasons(context.Context, EraseReasonsRequest) (ReasonsErased, error)
 
 	// ReceiveWebhook takes a provider's message into a durable inbox, once however often it comes, and returns before anything is
 	// done about it. Errors: ErrUnknownProvider, ErrWebhookSignature.
@@ -168,6 +175,16 @@ type VoidRequest struct {
 	OrderID string `json:"order_id"`
 	VoidID  string `json:"void_id"` // the key that makes a void safe to repeat; no RefundID of the order's
 	Reason  string `json:"reason"`
+}
+
+// EraseReasonsRequest names the orders whose reasons are to be forgotten.
+type EraseReasonsRequest struct {
+	OrderIDs []string `json:"order_ids"`
+}
+
+// ReasonsErased tells how many operations had a reason until now.
+type ReasonsErased struct {
+	Operations int64 `json:"operations"`
 }
 
 // MarkPaidRequest says that an order was paid.

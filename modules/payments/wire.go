@@ -21,6 +21,7 @@ var (
 	payment   = rpc.Define[PaymentRequest, Payment](Module, "payment")
 	payments  = rpc.Define[PaymentsRequest, PaymentPage](Module, "payments")
 	changes   = rpc.Define[ChangesRequest, ChangePage](Module, "changes")
+	forget    = rpc.Define[EraseReasonsRequest, ReasonsErased](Module, "erase_reasons")
 	receive   = rpc.Define[WebhookRequest, WebhookReceipt](Module, "receive_webhook")
 	reconcile = rpc.Define[ReconcileRequest, Reconciliation](Module, "reconcile")
 	reports   = rpc.Define[ReconciliationsRequest, ReconciliationPage](Module, "reconciliations")
@@ -43,6 +44,7 @@ func Serve(s *rpc.Server, body Service) {
 	rpc.Handle(s, payment, body.Payment)
 	rpc.Handle(s, payments, body.Payments)
 	rpc.Handle(s, changes, body.Changes)
+	rpc.Handle(s, forget, body.EraseReasons)
 	rpc.Handle(s, receive, body.ReceiveWebhook)
 	rpc.Handle(s, reconcile, body.Reconcile)
 	rpc.Handle(s, reports, body.Reconciliations)
@@ -113,6 +115,11 @@ func (c Client) Payments(ctx context.Context, r PaymentsRequest) (PaymentPage, e
 // Changes implements Service.
 func (c Client) Changes(ctx context.Context, r ChangesRequest) (ChangePage, error) {
 	return changes.Call(ctx, c.caller, r)
+}
+
+// EraseReasons implements Service.
+func (c Client) EraseReasons(ctx context.Context, r EraseReasonsRequest) (ReasonsErased, error) {
+	return forget.Call(ctx, c.caller, r)
 }
 
 // ReceiveWebhook implements Service.

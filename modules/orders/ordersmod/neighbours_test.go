@@ -271,6 +271,10 @@ func (t till) Refund(_ context.Context, r payments.RefundRequest) (payments.Paym
 	return t.payment(r.OrderID, status), nil
 }
 
+func (t till) EraseReasons(context.Context, payments.EraseReasonsRequest) (payments.ReasonsErased, error) {
+	return payments.ReasonsErased{}, t.ask("payments.erase_reasons")
+}
+
 func (t till) Changes(_ context.Context, r payments.ChangesRequest) (payments.ChangePage, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

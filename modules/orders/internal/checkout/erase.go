@@ -12,6 +12,7 @@ import (
 	"gorm.io/gorm"
 
 	"cutpoint/modules/orders"
+	"cutpoint/modules/payments"
 	"cutpoint/modules/pricing"
 	"cutpoint/platform/fault"
 	"cutpoint/platform/id"
@@ -22,13 +23,13 @@ import (
 // for it: a customer, by an erasure, which goes on until nothing of theirs is left from before it; and the policy, which follows the
 // feed of events and takes the orders whose last event is old enough.
 //
-// Pricing knows customers too, and is asked first: an order that is marked as erased here is erased there, whatever crashes in
-// between, and the only thing to be repeated is a call that may be. Whoever else keeps copies reads orders.erased in the feed.
+// Pricing knows customers too, payments why money was given back, and both are asked first: an order that is marked as erased here is erased there, whatever crashes in
+// between, and the only things to be repeated are calls that may be. Whoever else keeps copies reads orders.erased in the feed.
 
 const (
 	eraseBatch  = 32          // orders in one commit
 	retainBatch = 200         // events that the policy looks at in one commit
-	eraseWait   = time.Minute // before an erasure looks again whether an order has come to its end, or whether pricing answers
+	eraseWait   = time.Minute // before an erasure looks again whether an order has come to its end, or whether a neighbour answers
 )
 
 // Erase implements orders.Service.
@@ -146,7 +147,10 @@ func (c *Checkout) eraseAtNeighbours(ctx context.Context, orderIDs []string) err
 	if len(orderIDs) == 0 {
 		return nil
 	}
-	_, err := c.Pricing.EraseCustomers(ctx, pricing.EraseCustomersRequest{OrderIDs: orderIDs})
+	if _, err := c.Pricing.EraseCustomers(ctx, pricing.EraseCustomersRequest{OrderIDs: orderIDs}); err != nil {
+		return err
+	}
+	_, err := c.Payments.EraseReasons(ctx, payments.EraseReasonsRequest{OrderIDs: orderIDs})
 	return err
 }
 
