@@ -17,6 +17,7 @@ type policies struct {
 	UnknownLimit time.Duration `help:"How long a charge may stay unknown before it is sealed." default:"1h"`
 	MaxFailures  int64         `help:"Failures of code in a row after which an order goes to an operator; no answer is no failure." default:"10"`
 	EraseAfter   time.Duration `help:"Erase the customer's personal data of an order so long after its last event, once it has ended; 0: never." default:"0s"`
+	KeepEvents   time.Duration `help:"How long events stay in the feed of orders, read or not; 0: for ever. What --erase-after has not looked at stays." default:"0s"`
 
 	Sourcing string `help:"Whether the stock of one order may come from several locations: split or whole." enum:"split,whole" default:"split"`
 
@@ -40,7 +41,7 @@ type policies struct {
 func (p policies) checkout() shop.CheckoutPolicy {
 	return shop.CheckoutPolicy{
 		BackoffMin: p.RetryMin, BackoffMax: p.RetryMax, LookupMin: p.LookupMin, LookupMax: p.LookupMax,
-		ActionLimit: p.ActionLimit, UnknownLimit: p.UnknownLimit, MaxFailures: p.MaxFailures, EraseAfter: p.EraseAfter,
+		ActionLimit: p.ActionLimit, UnknownLimit: p.UnknownLimit, MaxFailures: p.MaxFailures, EraseAfter: p.EraseAfter, KeepEvents: p.KeepEvents,
 	}
 }
 

@@ -31,6 +31,7 @@ var (
 	ErrRefundAmount  = fault.New(fault.Conflict, "orders.refund_amount", "this is more than is left of what was captured")
 	ErrBusy          = fault.New(fault.Conflict, "orders.busy", "another command of this order is still running; repeat it later").WithRetryAfter(time.Second)
 	ErrNotInReview   = fault.New(fault.Conflict, "orders.not_in_review", "this order is not in review")
+	ErrEventsPruned  = fault.New(fault.Gone, "orders.events_pruned", "events after this position are not kept any more")
 	ErrNoExit        = fault.New(fault.Conflict, "orders.no_exit", "this exit does not lead out of the order's state")
 )
 
@@ -89,7 +90,8 @@ type Service interface {
 	Resolve(context.Context, ResolveRequest) (Placement, error)
 
 	// Events lists what happened to orders, oldest first. A reader keeps the Position of the last one, and sees each event once
-	// it is committed, in the order of positions, the events of one order in the order of their sequence.
+	// it is committed, in the order of positions, the events of one order in the order of their sequence. Old events may be deleted, from the
+	// beginning of the feed on: 0 is before the oldest that is kept. Errors: ErrEventsPruned for a reader who has missed some.
 	Events(context.Context, EventsRequest) (EventPage, error)
 
 	// Sagas lists orders that are not at an end yet, or wait for an operator, those that have waited longest first.

@@ -27,6 +27,7 @@ const (
 	Forbidden       Kind = "forbidden"       // a valid key without the right
 	NotFound        Kind = "not_found"       // no such thing
 	Conflict        Kind = "conflict"        // the state of things does not allow it
+	Gone            Kind = "gone"            // it was there, and is not kept any more
 	Stale           Kind = "stale"           // the caller's version is not the current one
 	TooLarge        Kind = "too_large"       // over a size limit
 	Invalid         Kind = "invalid"         // readable, but against the rules

@@ -81,6 +81,8 @@ func statusOf(k fault.Kind) int {
 		return http.StatusNotFound
 	case fault.Conflict:
 		return http.StatusConflict
+	case fault.Gone:
+		return http.StatusGone
 	case fault.Stale:
 		return http.StatusPreconditionFailed
 	case fault.TooLarge:

@@ -16,7 +16,8 @@ func (f face) registerOperators(a *web.API) {
 		Method: http.MethodGet, Path: "/v1/events", ID: "list-events", Tag: tag, Scopes: []string{auth.OrdersRead},
 		Summary: "Read the ordered feed of events",
 		Description: "Events in the order in which they became true. Keep `next_cursor` and send it as `after` to go on, also when there is nothing more " +
-			"for now. The events of one order are numbered from 1 without a gap.",
+			"for now. The events of one order are numbered from 1 without a gap. Old ones are deleted after `--keep-events`: without `after` the feed begins with " +
+			"the oldest that is kept; where events after `after` are gone, the answer is 410 `orders.events_pruned`.",
 	}, f.events)
 	web.Handle(a, web.Route{
 		Method: http.MethodGet, Path: "/v1/ops/sagas", ID: "list-sagas", Tag: "Operations", Scopes: []string{auth.Ops},

@@ -22,6 +22,8 @@ func (c *Checkout) Audit(ctx context.Context, req audit.Request) (audit.Page, er
 	limit := pageSize(req.Limit)
 	rows, err := c.Store.Read(ctx).Raw("SELECT "+orderColumns+`, s.next_attempt_at, s.lease_until, s.events,
 		(SELECT count(*) FROM events e WHERE e.order_id = o.id), (SELECT COALESCE(max(e.sequence), 0) FROM events e WHERE e.order_id = o.id),
+		(SELECT COALESCE(min(e.sequence), 0) FROM events e WHERE e.order_id = o.id),
+		o.created_at <= (SELECT COALESCE(max(position), 0) FROM cursors WHERE feed = '`+prunedAt+`'),
 		EXISTS (SELECT 1 FROM fulfilments f WHERE f.order_id = o.id) OR EXISTS (SELECT 1 FROM refunds r WHERE r.order_id = o.id)
 		FROM orders o JOIN sagas s ON s.order_id = o.id WHERE o.id > ? ORDER BY o.id LIMIT ?`, req.After, limit).Rows()
 	if err != nil {
@@ -34,7 +36,7 @@ func (c *Checkout) Audit(ctx context.Context, req audit.Request) (audit.Page, er
 		var next, lease int64
 		var e counted
 		var moved bool
-		o, err := scanOrder(rows, &next, &lease, &e.saga, &e.rows, &e.last, &moved)
+		o, err := scanOrder(rows, &next, &lease, &e.saga, &e.rows, &e.last, &e.first, &e.pruned, &moved)
 		if err != nil {
 			return audit.Page{}, err
 		}
@@ -58,8 +60,24 @@ func (c *Checkout) Audit(ctx context.Context, req audit.Request) (audit.Page, er
 	return page, c.repair(ctx, page.Findings)
 }
 
-// counted is how many events an order has, as its saga and its rows say it.
-type counted struct{ saga, rows, last int64 }
+// counted is how many events an order has, as its saga and its rows say it. It may have lost the first ones if it is from before the
+// latest that were pruned.
+type counted struct {
+	saga, rows, first, last int64
+	pruned                  bool
+}
+
+// inSequence reports whether all are there, or all but those that were pruned. Sequences are unique and start at 1: as many rows as lie
+// between the first and the last leave no gap.
+func (e counted) inSequence() bool {
+	switch {
+	case e.rows == 0:
+		return e.saga == 0 || e.pruned
+	case e.first > 1 && !e.pruned:
+		return false
+	}
+	return e.last == e.saga && e.rows == e.last-e.first+1
+}
 
 func (c *Checkout) examine(o *orders.Order, next, lease time.Time, e counted) (found []audit.Finding) {
 	report := func(i audit.Invariant, format string, args ...any) {
@@ -79,8 +97,8 @@ func (c *Checkout) examine(o *orders.Order, next, lease time.Time, e counted) (f
 	case lease.Sub(now) > c.policy.Lease+overdue:
 		report(audit.SagasGoOn, "it is %s and leased until %s", o.State, lease.Format(time.RFC3339))
 	}
-	if e.rows != e.saga || e.last != e.saga { // sequences are unique and start at 1: as many as the last one leave no gap
-		report(audit.EventsInSequence, "%d events were written, %d are there, the last is number %d", e.saga, e.rows, e.last)
+	if !e.inSequence() {
+		report(audit.EventsInSequence, "%d events were written, %d are there, number %d to %d", e.saga, e.rows, e.first, e.last)
 	}
 	return found
 }

@@ -44,6 +44,7 @@ type Policy struct {
 	UnknownLimit time.Duration // how long a charge may stay unknown before it is sealed; 1 h
 	MaxFailures  int64         // failures of code, one after the other, after which an operator must look; 10
 	EraseAfter   time.Duration // how long after its last event an order that has ended keeps its customer's personal data; 0: for ever
+	KeepEvents   time.Duration // how long events stay in the feed; 0: for ever
 }
 
 func (p Policy) withDefaults() Policy {
@@ -90,6 +91,7 @@ type Checkout struct {
 	wake   chan struct{}
 
 	eraseAgain time.Time // after a failure: see eraseDue
+	pruneAgain time.Time // see pruneEvents
 }
 
 var _ orders.Service = (*Checkout)(nil)

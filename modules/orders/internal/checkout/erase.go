@@ -184,9 +184,8 @@ func (c *Checkout) restErasure(tx *gorm.DB, e erasure) error {
 // eraseByPolicy looks at the next events of the feed that are old enough. The last event of an order tells when it came to where it is;
 // one that is not at its end will have another.
 func (c *Checkout) eraseByPolicy(ctx context.Context) (more bool, err error) {
-	const feed = "retention"
-	var after, cutoff int64 = 0, store.Micros(c.Now().Add(-c.policy.EraseAfter))
-	err = store.Row(c.Store.Read(ctx), "SELECT COALESCE(max(position), 0) FROM cursors WHERE feed = ?", feed).Scan(&after)
+	cutoff := store.Micros(c.Now().Add(-c.policy.EraseAfter))
+	after, err := cursor(c.Store.Read(ctx), retained)
 	if err != nil {
 		return false, err
 	}
@@ -226,7 +225,7 @@ func (c *Checkout) eraseByPolicy(ctx context.Context) (more bool, err error) {
 			after = e.Position
 		}
 		_, err := store.Exec(tx, "INSERT INTO cursors (feed, position) VALUES (?, ?) ON CONFLICT (feed) DO UPDATE SET position = excluded.position",
-			feed, after)
+			retained, after)
 		return err
 	})
 	return len(due) == retainBatch, err

@@ -101,5 +101,15 @@ func (c *Checkout) Events(ctx context.Context, req orders.EventsRequest) (orders
 	if len(page.Events) > limit {
 		page.Events, page.More = page.Events[:limit], true
 	}
-	return page, rows.Err()
+	if err := rows.Err(); err != nil {
+		return orders.EventPage{}, err
+	}
+	// Events are deleted from the beginning: a page that goes on where its reader was has missed none. It was read before the mark is,
+	// so that none is deleted unseen between the two.
+	if len(page.Events) == 0 || page.Events[0].Position != req.After+1 {
+		if err := missed(c.Store.Read(ctx), req.After); err != nil {
+			return orders.EventPage{}, err
+		}
+	}
+	return page, nil
 }

@@ -63,6 +63,11 @@ func (c *Checkout) sweep(ctx context.Context) (more bool) {
 		c.Log.ErrorContext(ctx, "erase personal data", "error", err)
 		erasing = false
 	}
+	pruning, err := c.pruneEvents(ctx)
+	if err != nil {
+		c.Log.ErrorContext(ctx, "delete old events", "error", err)
+		pruning = false
+	}
 	due, err := c.dueOrders(ctx)
 	if err != nil {
 		c.Log.ErrorContext(ctx, "look for due orders", "error", err)
@@ -78,7 +83,7 @@ func (c *Checkout) sweep(ctx context.Context) (more bool) {
 		})
 	}
 	runners.Wait()
-	return (behind || erasing || taken.Load() && len(due) == c.policy.SweepBatch) && ctx.Err() == nil
+	return (behind || erasing || pruning || taken.Load() && len(due) == c.policy.SweepBatch) && ctx.Err() == nil
 }
 
 func (c *Checkout) dueOrders(ctx context.Context) (due []string, err error) {

@@ -63,11 +63,17 @@ func (o *Outgoing) Collect(ctx context.Context) (found bool, err error) {
 	return err == nil, err
 }
 
-// read asks for the events after a position: for fewer, down to one, where a page is larger than a message may be.
+// read asks for the events after a position: for fewer, down to one, where a page is larger than a message may be. If events were
+// deleted before they were read here, nobody can be told of them: it says so, and goes on with the oldest that is there.
 func (o *Outgoing) read(ctx context.Context, after int64, brief bool) (orders.EventPage, error) {
 	limit := o.policy.CollectBatch
 	for {
 		page, err := o.Orders.Events(ctx, orders.EventsRequest{After: after, Limit: limit, Brief: brief})
+		if errors.Is(err, orders.ErrEventsPruned) && after > 0 {
+			o.Log.ErrorContext(ctx, "events were deleted before webhooks had read them: endpoints are not told of them", "after", after, "error", err)
+			after = 0
+			continue
+		}
 		if !errors.Is(err, channel.ErrTooLarge) || limit == 1 {
 			return page, err
 		}

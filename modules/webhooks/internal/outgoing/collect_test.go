@@ -88,6 +88,18 @@ func TestCollect(t *testing.T) {
 			expect(t, s.dispatch(), one+" ord_1/1")
 		})
 	}
+	t.Run("of a feed whose next events were deleted it goes on with the oldest that is there", func(t *testing.T) {
+		s := newStage(t, t.TempDir(), outgoing.Policy{})
+		s.endpoint(one)
+		s.happens("ord_1", orders.EventReceived)
+		s.collect()
+		s.happens("ord_2", orders.EventReceived)
+		s.happens("ord_3", orders.EventReceived)
+		s.feed, s.pruned = s.feed[2:], 2
+		s.collect()
+		s.collect()
+		expect(t, s.dispatch(), one+" ord_1/1", one+" ord_3/1")
+	})
 	t.Run("of events that are large it reads fewer at once", func(t *testing.T) {
 		s := newStage(t, t.TempDir(), outgoing.Policy{})
 		s.endpoint(one)

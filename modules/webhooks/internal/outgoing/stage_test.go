@@ -36,7 +36,8 @@ type stage struct {
 	random func() float64
 
 	feed     []orders.Event
-	heaviest int // events that a page of the feed can carry; 0: any number
+	pruned   int64 // position of the last event that is gone from it
+	heaviest int   // events that a page of the feed can carry; 0: any number
 	fail     func(point string) error
 	post     func(to string, m message) (int, error)
 	got      []message
@@ -98,6 +99,9 @@ func (s *stage) restart() {
 
 // Events implements outgoing.Feed.
 func (s *stage) Events(_ context.Context, r orders.EventsRequest) (page orders.EventPage, err error) {
+	if r.After > 0 && r.After < s.pruned {
+		return page, orders.ErrEventsPruned
+	}
 	for _, e := range s.feed {
 		if e.Position > r.After && len(page.Events) < r.Limit {
 			page.Events = append(page.Events, e)
