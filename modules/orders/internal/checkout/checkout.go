@@ -92,6 +92,7 @@ type Checkout struct {
 
 	eraseAgain time.Time // after a failure: see eraseDue
 	pruneAgain time.Time // see pruneEvents
+	keysAgain  time.Time // see forgetKeys
 }
 
 var _ orders.Service = (*Checkout)(nil)

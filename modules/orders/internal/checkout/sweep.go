@@ -58,16 +58,7 @@ func (c *Checkout) sweep(ctx context.Context) (more bool) {
 	if err != nil && ctx.Err() == nil {
 		c.Log.WarnContext(ctx, "read the changes of payments", "error", err) // orders also ask by themselves
 	}
-	erasing, err := c.eraseDue(ctx)
-	if err != nil {
-		c.Log.ErrorContext(ctx, "erase personal data", "error", err)
-		erasing = false
-	}
-	pruning, err := c.pruneEvents(ctx)
-	if err != nil {
-		c.Log.ErrorContext(ctx, "delete old events", "error", err)
-		pruning = false
-	}
+	cleaning := c.clean(ctx)
 	due, err := c.dueOrders(ctx)
 	if err != nil {
 		c.Log.ErrorContext(ctx, "look for due orders", "error", err)
@@ -83,7 +74,24 @@ func (c *Checkout) sweep(ctx context.Context) (more bool) {
 		})
 	}
 	runners.Wait()
-	return (behind || erasing || pruning || taken.Load() && len(due) == c.policy.SweepBatch) && ctx.Err() == nil
+	return (behind || cleaning || taken.Load() && len(due) == c.policy.SweepBatch) && ctx.Err() == nil
+}
+
+// clean does a batch of each sort of what is kept no longer, and reports whether there is more.
+func (c *Checkout) clean(ctx context.Context) (more bool) {
+	for _, job := range []struct {
+		what string
+		do   func(context.Context) (bool, error)
+	}{
+		{"erase personal data", c.eraseDue}, {"delete old events", c.pruneEvents}, {"delete old idempotency keys", c.forgetKeys},
+	} {
+		again, err := job.do(ctx)
+		if err != nil && ctx.Err() == nil {
+			c.Log.ErrorContext(ctx, job.what, "error", err)
+		}
+		more = more || again && err == nil
+	}
+	return more
 }
 
 func (c *Checkout) dueOrders(ctx context.Context) (due []string, err error) {
