@@ -87,6 +87,21 @@ func AnswerClaim(tx *gorm.DB, k idempotency.Key, answer any) error {
 	return err
 }
 
+// ForgetClaims deletes keys that count no longer, the oldest first and at most limit of them, and returns how many. The table needs an
+// index by created_at for it.
+func ForgetClaims(tx *gorm.DB, now time.Time, limit int) (int, error) {
+	deleted, err := Exec(tx, `DELETE FROM idempotency_keys WHERE (caller, value) IN
+		(SELECT caller, value FROM idempotency_keys WHERE created_at <= ? ORDER BY created_at LIMIT ?)`,
+		Micros(now.Add(-idempotency.Retention)), limit)
+	return int(deleted), err
+}
+
+// ForgottenClaims reports whether there are keys to forget, without a commit.
+func ForgottenClaims(db *gorm.DB, now time.Time) (there bool, err error) {
+	err = Row(db, "SELECT EXISTS (SELECT 1 FROM idempotency_keys WHERE created_at <= ?)", Micros(now.Add(-idempotency.Retention))).Scan(&there)
+	return there, err
+}
+
 func encodeAnswer(answer any) (string, error) {
 	if answer == nil {
 		return "", nil

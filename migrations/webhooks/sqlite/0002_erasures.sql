@@ -5,6 +5,10 @@
 ALTER TABLE deliveries ADD COLUMN erased INTEGER NOT NULL DEFAULT 0 CHECK (erased IN (0, 1));
 CREATE INDEX events_by_order ON events (order_id);
 
+-- By which keys that count no longer are found.
+CREATE INDEX idempotency_keys_by_age ON idempotency_keys (created_at);
+
 -- +goose Down
+DROP INDEX idempotency_keys_by_age;
 DROP INDEX events_by_order;
 ALTER TABLE deliveries DROP COLUMN erased;

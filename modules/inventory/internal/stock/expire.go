@@ -13,7 +13,8 @@ import (
 // expiryBatch is how many holds end in one transaction, so that other writers wait for milliseconds at most.
 const expiryBatch = 100
 
-// Sweep gives free, until ctx is done, what carts held beyond their time: what is due at once, then every so often.
+// Sweep gives free, until ctx is done, what carts held beyond their time, and deletes keys that count no longer: what is due at once,
+// then every so often.
 func (s *Stock) Sweep(ctx context.Context, every time.Duration, log *slog.Logger) {
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
@@ -22,7 +23,11 @@ func (s *Stock) Sweep(ctx context.Context, every time.Duration, log *slog.Logger
 		if err != nil && ctx.Err() == nil {
 			log.ErrorContext(ctx, "give expired holds free", "error", err)
 		}
-		if more {
+		forgotten, err := s.ForgetKeys(ctx)
+		if err != nil && ctx.Err() == nil {
+			log.ErrorContext(ctx, "delete old idempotency keys", "error", err)
+		}
+		if more || forgotten {
 			continue
 		}
 		select {

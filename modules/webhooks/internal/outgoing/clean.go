@@ -5,13 +5,12 @@ import (
 
 	"gorm.io/gorm"
 
-	"cutpoint/platform/idempotency"
 	"cutpoint/platform/store"
 )
 
 // Clean deletes, a batch at a time, what is kept no longer: deliveries that ended long ago, those that have waited as long for an
-// endpoint that is disabled, and those of deleted endpoints; then the events and endpoints that nothing refers to any more. It
-// reports whether there may be more.
+// endpoint that is disabled, and those of deleted endpoints; then the events and endpoints that nothing refers to any more, and
+// keys that count no longer. It reports whether there may be more.
 func (o *Outgoing) Clean(ctx context.Context) (more bool, err error) {
 	old, batch := store.Micros(o.Now().Add(-o.policy.Retention)), o.policy.CleanBatch
 	return write(ctx, o, func(tx *gorm.DB) (bool, error) {
@@ -32,7 +31,11 @@ func (o *Outgoing) Clean(ctx context.Context) (more bool, err error) {
 			events = append(events, deleted...)
 			more = more || len(deleted) == batch
 		}
-		return more, o.sweep(tx, events)
+		forgotten, err := store.ForgetClaims(tx, o.Now(), batch)
+		if err != nil {
+			return false, err
+		}
+		return more || forgotten == batch, sweep(tx, events)
 	})
 }
 
@@ -42,16 +45,13 @@ func deleteDeliveries(tx *gorm.DB, where string, args ...any) (events []string, 
 	return events, err
 }
 
-// sweep deletes what those deliveries leave behind, and keys that nobody may repeat any more.
-func (o *Outgoing) sweep(tx *gorm.DB, events []string) error {
+// sweep deletes what those deliveries leave behind.
+func sweep(tx *gorm.DB, events []string) error {
 	if len(events) > 0 {
 		if err := tx.Exec("DELETE FROM events WHERE id IN ? AND NOT EXISTS (SELECT 1 FROM deliveries WHERE event_id = events.id)", events).Error; err != nil {
 			return err
 		}
 	}
-	if err := tx.Exec(`DELETE FROM endpoints WHERE deleted_at > 0
-		AND NOT EXISTS (SELECT 1 FROM deliveries WHERE endpoint_id = endpoints.id)`).Error; err != nil {
-		return err
-	}
-	return tx.Exec("DELETE FROM idempotency_keys WHERE created_at <= ?", store.Micros(o.Now().Add(-idempotency.Retention))).Error
+	return tx.Exec(`DELETE FROM endpoints WHERE deleted_at > 0
+		AND NOT EXISTS (SELECT 1 FROM deliveries WHERE endpoint_id = endpoints.id)`).Error
 }

@@ -2,6 +2,7 @@ package outgoing_test
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 	"cutpoint/modules/webhooks"
 	"cutpoint/modules/webhooks/internal/outgoing"
 	"cutpoint/platform/fault"
+	"cutpoint/platform/idempotency"
 )
 
 func (s *stage) redeliver(deliveryID string) webhooks.Delivery {
@@ -143,6 +145,29 @@ func TestClean(t *testing.T) {
 		}
 		return n
 	}
+	t.Run("keys that count no longer go, more than a batch of them", func(t *testing.T) {
+		s := newStage(t, t.TempDir(), outgoing.Policy{CleanBatch: 2})
+		add := func(key string) {
+			t.Helper()
+			k := idempotency.Key{Caller: "key_1", Value: key, Digest: "d"}
+			if _, err := s.CreateEndpoint(t.Context(), webhooks.CreateEndpointRequest{Key: k, Settings: webhooks.Settings{URL: one}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for i := range 5 {
+			add(fmt.Sprint("old", i))
+		}
+		s.passes(idempotency.Retention - time.Second)
+		add("young")
+		for _, want := range []int{6, 1} {
+			clean(s)
+			var kept int
+			if err := s.store.Read(t.Context()).Raw("SELECT count(*) FROM idempotency_keys").Row().Scan(&kept); err != nil || kept != want {
+				t.Errorf("%d keys are kept (%v), want %d", kept, err, want)
+			}
+			s.passes(2 * time.Second)
+		}
+	})
 	t.Run("what ended is kept for thirty days, what is pending for longer", func(t *testing.T) {
 		s := newStage(t, t.TempDir(), outgoing.Policy{CleanBatch: 2})
 		s.endpoint(one)
