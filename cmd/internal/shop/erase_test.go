@@ -2,7 +2,6 @@ package shop_test
 
 import (
 	"database/sql"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -137,6 +136,7 @@ func column(t testing.TB, db *sql.DB, query string, args ...any) (values []strin
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer func() { _ = rows.Close() }()
 	for rows.Next() {
 		var v string
 		if err := rows.Scan(&v); err != nil {
@@ -144,7 +144,7 @@ func column(t testing.TB, db *sql.DB, query string, args ...any) (values []strin
 		}
 		values = append(values, v)
 	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+	if err := rows.Err(); err != nil {
 		t.Fatal(err)
 	}
 	return values
