@@ -36,8 +36,7 @@ type neighbours struct {
 	refunds  []string // the keys of the refunds that were asked for
 	restocks []string // the ids of the restocks that were done
 	changes  []payments.Change
-	priced   pricing.CalculateRequest // the latest
-	erasing  []string                 // the orders of customers whom pricing was to forget
+	erasing  []string // the orders of customers whom pricing was to forget
 }
 
 func newNeighbours() *neighbours {
@@ -149,7 +148,6 @@ func (p prices) EraseCustomers(_ context.Context, r pricing.EraseCustomersReques
 }
 
 func (n *neighbours) calculate(r pricing.CalculateRequest) pricing.Calculation {
-	n.priced = r
 	none := money.Of(0, r.Currency)
 	c := pricing.Calculation{Subtotal: none, Discount: none, Shipping: none, Tax: none, Total: none, Trace: pricing.Trace{Arithmetic: n.price}}
 	for _, l := range r.Lines {
