@@ -253,6 +253,10 @@ func (t till) MarkPaid(_ context.Context, r payments.MarkPaidRequest) (payments.
 	return t.payment(r.OrderID, payments.StatusSucceeded), t.ask("payments.mark_paid " + r.Reference)
 }
 
+func (t till) Void(_ context.Context, r payments.VoidRequest) (payments.Payment, error) {
+	return t.payment(r.OrderID, payments.StatusSucceeded), t.ask("payments.void " + r.VoidID)
+}
+
 func (t till) Refund(_ context.Context, r payments.RefundRequest) (payments.Payment, error) {
 	if err := t.ask("payments.refund"); err != nil {
 		return payments.Payment{}, err

@@ -187,6 +187,9 @@ func (c *Checkout) finaliseOrder(ctx context.Context, r *record) (move, error) {
 
 // refund gives back all that is left, and leads the order to its end.
 func (c *Checkout) refund(ctx context.Context, r *record) (move, error) {
+	if err := c.freeRest(ctx, r); err != nil {
+		return undecided(err)
+	}
 	payment, err := c.Payments.Refund(ctx, payments.RefundRequest{OrderID: r.order.ID, RefundID: r.operationID, Reason: r.reason})
 	switch {
 	case errors.Is(err, payments.ErrNotCharged): // an order of nothing
@@ -199,6 +202,17 @@ func (c *Checkout) refund(ctx context.Context, r *record) (move, error) {
 		return fail(needsReview, because(payments.ErrRefundDeclined, payment.Failure)), nil
 	}
 	return move{to: releasing, reference: r.operationID}, nil
+}
+
+// freeRest gives back what captures of parts left of an authorisation, before the parts, so that nobody captures it any more. What a
+// provider does not give back ends by itself.
+func (c *Checkout) freeRest(ctx context.Context, r *record) error {
+	captured := r.order.Payment.Captured.Amount
+	if captured == 0 || captured >= r.order.Totals.Total.Amount { // Refund voids all of it, or nothing is left
+		return nil
+	}
+	_, err := c.Payments.Void(ctx, payments.VoidRequest{OrderID: r.order.ID, VoidID: r.operationID + "-rest", Reason: r.reason})
+	return err
 }
 
 // refundPart gives back an amount; the order stays complete.
