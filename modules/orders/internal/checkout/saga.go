@@ -30,7 +30,8 @@ import (
 // is repeated until it is done, and a cancellation waits until the order is complete. While nobody but the provider knows whether
 // money moved, stock stays held: the charge is looked up, never made anew, and given up only when it is sealed. A total of nothing skips
 // charging. A refund or a return leads through refunding_part, restocking, or the one and then the other, back to completed; a capture of
-// a part leads back to awaiting_capture. A charge that succeeds after all on an order that is dead is a fact: it is refunded, and the order stays dead.
+// a part leads back to awaiting_capture. A charge that succeeds after all on an order that is dead is a fact: it is refunded, and the
+// order stays dead.
 const (
 	received        = "received" // only in timelines: a saga is stored when the order is received
 	allocating      = "allocating"
