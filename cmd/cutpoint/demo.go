@@ -46,7 +46,7 @@ func (c *demoCommand) Run(ctx context.Context, t terminal) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, done()) }()
-	bar := progress(t.err, int64(c.Orders), "placing orders", "orders")
+	bar := progress(t.Err, int64(c.Orders), "placing orders", "orders")
 	var mu sync.Mutex
 	sales := map[string]int64{}
 	result := load.Run{
@@ -59,7 +59,7 @@ func (c *demoCommand) Run(ctx context.Context, t terminal) (err error) {
 		},
 	}.Do(ctx)
 	_ = bar.Finish()
-	if err := sumUp(t.out, result, sales); err != nil {
+	if err := sumUp(t.Out, result, sales); err != nil {
 		return err
 	}
 	maps.DeleteFunc(result.Errors, func(code string, _ int) bool { return expected()[code] != "" })
@@ -200,12 +200,12 @@ func (c *loadCommand) Run(ctx context.Context, t terminal) (err error) {
 		if run.Orders = c.Orders; c.Orders == 0 {
 			run.Duration = c.Duration
 		}
-		bar := progress(t.err, -1, fmt.Sprintf("%d customers", concurrency), "orders")
+		bar := progress(t.Err, -1, fmt.Sprintf("%d customers", concurrency), "orders")
 		run.Progress = func() { _ = bar.Add(1) }
 		r.Runs = append(r.Runs, run.Do(ctx))
 		_ = bar.Finish()
 	}
-	if err := c.print(t.out, r); err != nil {
+	if err := c.print(t.Out, r); err != nil {
 		return err
 	}
 	return failedOrders(r.Runs...)

@@ -12,6 +12,7 @@ import (
 
 	"cutpoint/cmd/internal/catalogue"
 	"cutpoint/cmd/internal/client"
+	"cutpoint/cmd/internal/host"
 	"cutpoint/cmd/internal/shop"
 	"cutpoint/platform/auth"
 )
@@ -36,23 +37,23 @@ func (c *importCommand) Run(ctx context.Context, t terminal) (err error) {
 	if err != nil {
 		return err
 	}
-	bar := progress(t.err, info.Size(), "importing", "")
+	bar := progress(t.Err, info.Size(), "importing", "")
 	reported := 0
 	result, err := catalogue.Job{
 		File: c.File, Target: target, Shop: to, Alone: c.URL == "", Progress: bar,
-		Resumed: func(line int) { fmt.Fprintf(t.err, "going on after line %d, where it was interrupted\n", line) },
+		Resumed: func(line int) { fmt.Fprintf(t.Err, "going on after line %d, where it was interrupted\n", line) },
 		Rejected: func(line int, problem error) {
 			if reported++; reported <= maxReported {
-				fmt.Fprintf(t.err, "line %d: %v\n", line, problem)
+				fmt.Fprintf(t.Err, "line %d: %v\n", line, problem)
 			}
 		},
 	}.Run(ctx)
 	_ = bar.Finish()
 	if reported > maxReported {
-		fmt.Fprintf(t.err, "and %d more\n", reported-maxReported)
+		fmt.Fprintf(t.Err, "and %d more\n", reported-maxReported)
 	}
 	if err = errors.Join(err, done(err == nil)); err == nil || result != (catalogue.Result{}) {
-		fmt.Fprintf(t.out, "%d rows imported, %d refused\n", result.Imported, result.Rejected)
+		fmt.Fprintf(t.Out, "%d rows imported, %d refused\n", result.Imported, result.Rejected)
 	}
 	switch {
 	case ctx.Err() != nil:
@@ -78,8 +79,8 @@ func (c *importCommand) reach(ctx context.Context) (to *client.Client, target st
 		}
 		return to, c.URL, func(bool) error { return nil }, nil
 	}
-	useAllProcessors()
-	s, err := shop.Open(ctx, shop.Config{Data: c.Data, Version: version(), Log: slog.New(slog.DiscardHandler)})
+	host.UseAllProcessors()
+	s, err := shop.Open(ctx, shop.Config{Options: host.Options{Data: c.Data, Version: host.Version(), Log: slog.New(slog.DiscardHandler)}})
 	if err != nil {
 		return nil, "", nil, err
 	}

@@ -4,17 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/debug"
 	"strings"
 	"text/tabwriter"
 	"time"
 
+	"cutpoint/cmd/internal/host"
 	"cutpoint/cmd/internal/shop"
 	"cutpoint/platform/auth"
 )
 
 type keysCommand struct {
-	Data   string     `help:"Directory of the datastores." default:"data" type:"path"`
+	host.Datastores
 	Add    keysAdd    `cmd:"" help:"Make a key and print it, once."`
 	List   keysList   `cmd:"" help:"List the keys."`
 	Revoke keysRevoke `cmd:"" help:"Make a key invalid, within a second also in a running shop."`
@@ -22,7 +22,7 @@ type keysCommand struct {
 
 // withKeys opens the keys of the data directory for one action.
 func (c *keysCommand) withKeys(ctx context.Context, do func(*auth.Keys) error) (err error) {
-	s, keys, err := shop.OpenKeys(ctx, c.Data)
+	s, keys, err := host.OpenKeys(ctx, c.Options())
 	if err != nil {
 		return err
 	}
@@ -50,8 +50,8 @@ func (c *keysAdd) Run(ctx context.Context, all *cli, t terminal) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(t.err, "%s may: %s. Keep the key; it is not shown again.\n", key.ID, strings.Join(key.Scopes, ", "))
-		_, err = fmt.Fprintln(t.out, secret)
+		fmt.Fprintf(t.Err, "%s may: %s. Keep the key; it is not shown again.\n", key.ID, strings.Join(key.Scopes, ", "))
+		_, err = fmt.Fprintln(t.Out, secret)
 		return err
 	})
 }
@@ -65,7 +65,7 @@ func (c *keysList) Run(ctx context.Context, all *cli, t terminal) error {
 		if err != nil {
 			return err
 		}
-		table := tabwriter.NewWriter(t.out, 0, 0, 2, ' ', 0)
+		table := tabwriter.NewWriter(t.Out, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(table, "ID\tNAME\tKEY\tMADE\tSTATE\tSCOPES")
 		for _, k := range list {
 			state := "valid"
@@ -92,13 +92,13 @@ func (c *keysRevoke) Run(ctx context.Context, all *cli, t terminal) error {
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(t.out, "%s is revoked\n", c.ID)
+		_, err = fmt.Fprintf(t.Out, "%s is revoked\n", c.ID)
 		return err
 	})
 }
 
 type migrateCommand struct {
-	Data   string        `help:"Directory of the datastores." default:"data" type:"path"`
+	host.Datastores
 	Up     migrateUp     `cmd:"" help:"Bring every datastore up to date; serve does that too."`
 	Status migrateStatus `cmd:"" help:"Show which migrations each datastore has."`
 }
@@ -107,10 +107,10 @@ type migrateUp struct{}
 
 // Run implements migrate up.
 func (c *migrateUp) Run(ctx context.Context, all *cli, t terminal) error {
-	if err := shop.Migrate(ctx, all.Migrate.Data); err != nil {
+	if err := shop.Migrate(ctx, all.Migrate.Options()); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintln(t.out, "every datastore is up to date")
+	_, err := fmt.Fprintln(t.Out, "every datastore is up to date")
 	return err
 }
 
@@ -118,10 +118,10 @@ type migrateStatus struct{}
 
 // Run implements migrate status.
 func (c *migrateStatus) Run(ctx context.Context, all *cli, t terminal) error {
-	table := tabwriter.NewWriter(t.out, 0, 0, 2, ' ', 0)
+	table := tabwriter.NewWriter(t.Out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "DATASTORE\tMIGRATION\tSTATE")
 	for _, name := range shop.Datastores() {
-		list, err := shop.Migrations(ctx, all.Migrate.Data, name)
+		list, err := shop.Migrations(ctx, all.Migrate.Options(), name)
 		if err != nil {
 			return err
 		}
@@ -140,7 +140,7 @@ type openapiCommand struct{}
 
 // Run implements openapi.
 func (c *openapiCommand) Run(t terminal) error {
-	_, err := t.out.Write(append(shop.OpenAPI(version()), '\n'))
+	_, err := t.Out.Write(append(shop.OpenAPI(host.Version()), '\n'))
 	return err
 }
 
@@ -148,23 +148,6 @@ type versionCommand struct{}
 
 // Run implements version.
 func (c *versionCommand) Run(t terminal) error {
-	_, err := fmt.Fprintln(t.out, "cutpoint", version())
+	_, err := fmt.Fprintln(t.Out, "cutpoint", host.Version())
 	return err
-}
-
-// version is that of the module, or the commit that the binary was built from.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	if v := info.Main.Version; v != "" && v != "(devel)" {
-		return v
-	}
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
-			return "dev-" + s.Value[:12]
-		}
-	}
-	return "dev"
 }

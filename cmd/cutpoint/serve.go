@@ -7,120 +7,128 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"runtime"
+	"slices"
 	"strings"
 	"time"
 
 	"cutpoint/cmd/internal/catalogue"
 	"cutpoint/cmd/internal/client"
+	"cutpoint/cmd/internal/host"
+	"cutpoint/cmd/internal/natsserver"
 	"cutpoint/cmd/internal/shop"
 	"cutpoint/platform/auth"
-	"cutpoint/platform/telemetry"
-	"cutpoint/platform/web"
 )
 
 type serveCommand struct {
-	Addr            string         `help:"Address to serve HTTP on." default:"127.0.0.1:8080"`
-	Data            string         `help:"Directory of the datastores." default:"data" type:"path"`
-	Demo            bool           `help:"Seed a small catalogue, use the test gateway, and print an API key and a first order to paste."`
-	DemoKey         string         `help:"API key of the demonstration, at least 16 characters; made once for a data directory if not given." placeholder:"KEY"`
-	ChannelCapacity int            `help:"Calls that may wait for a module before more are refused (503 channel_full); a busy module answers 100 in a tenth of a second." default:"100"`
-	Workers         int            `help:"Calls that a module handles at once. Most wait for a commit that others share, so there are more than processors." default:"64"`
-	ModuleCapacity  map[string]int `help:"Capacity of single modules, payments=50,orders=500 for instance; the others take --channel-capacity." mapsep:"," placeholder:"MODULE=N,..."`
-	ModuleWorkers   map[string]int `help:"Workers of single modules; the others take --workers." mapsep:"," placeholder:"MODULE=N,..."`
-	CallTimeout     time.Duration  `help:"Longest wait of a module for another one." default:"5s"`
-	RequestTimeout  time.Duration  `help:"Deadline of an HTTP request." default:"30s"`
-	BodyLimit       int64          `help:"Largest HTTP request body in bytes." default:"1048576"`
-	OrderPatience   time.Duration  `help:"How long POST /v1/orders works on an order before it answers 202." default:"5s"`
-	ShutdownTimeout time.Duration  `help:"How long requests under way may take after SIGTERM." default:"30s"`
-	provider
-	policies
-	LogLevel  string `help:"debug, info, warn or error." default:"info"`
-	LogFormat string `help:"text or json." default:"text"`
+	host.Settings
+	Modules    []string      `help:"Modules that this process runs: all, none, or a list of ${modules}; the others are found over --channel." default:"all"`
+	NATSListen string        `name:"nats-listen" help:"Run a NATS server in this process too, on this address, and use it as --channel." placeholder:"HOST:PORT"`
+	NATSConfig string        `name:"nats-config" help:"Configuration of that server; without one it takes everybody, and loopback addresses only." type:"existingfile" placeholder:"FILE"`
+	Demo       bool          `help:"Seed a small catalogue, use the test gateway, and print an API key and a first order to paste."`
+	DemoKey    string        `help:"API key of the demonstration, at least 16 characters; made once for a data directory if not given." placeholder:"KEY"`
+	Shop       shop.Settings `embed:""`
 }
 
 // Run serves until ctx is done, then answers what was accepted and stops.
 func (c *serveCommand) Run(ctx context.Context, t terminal) (err error) {
-	if err := c.check(); err != nil {
-		return err
-	}
-	stripe, err := c.stripe()
+	config, err := c.config(t)
 	if err != nil {
 		return err
 	}
-	log, err := telemetry.NewLog(t.err, c.LogLevel, c.LogFormat)
+	host.UseAllProcessors()
+	if c.NATSListen != "" {
+		server, err := natsserver.Start(c.NATSListen, c.NATSConfig)
+		if err != nil {
+			return err
+		}
+		defer server.Stop()
+		config.Channel = server.ClientURL()
+		fmt.Fprintf(t.Out, "NATS listens on %s\n", config.Channel)
+	}
+	s, err := shop.Open(ctx, config)
 	if err != nil {
 		return err
 	}
-	useAllProcessors()
-	s, err := shop.Open(ctx, shop.Config{
-		Data: c.Data, Version: version(), Log: log,
-		Capacity: c.ChannelCapacity, Workers: c.Workers, ModuleCapacity: c.ModuleCapacity, ModuleWorkers: c.ModuleWorkers,
-		CallTimeout: c.CallTimeout, RequestTimeout: c.RequestTimeout, BodyLimit: c.BodyLimit, OrderPatience: c.OrderPatience,
-		Checkout: c.checkout(), Payments: c.payments(), Provider: c.PaymentProvider, Stripe: stripe, Webhooks: c.webhooks(c.Demo),
-		Sourcing: c.Sourcing, QuoteValidity: c.QuoteValidity, Fail: failpoints(),
-	})
-	if err != nil {
-		return err
+	defer func() { err = errors.Join(err, c.Close(s.Host)) }()
+	if !c.HTTP {
+		return c.Settings.Run(ctx, t, s.Host, nil, nil)
 	}
-	defer func() {
-		closing, cancel := context.WithTimeout(context.Background(), c.ShutdownTimeout)
-		defer cancel()
-		err = errors.Join(err, s.Close(closing))
-	}()
 	var key string
 	if c.Demo {
 		if key, err = c.seed(ctx, s); err != nil {
 			return fmt.Errorf("prepare the demonstration: %w", err)
 		}
 	}
-	server, err := web.Listen(c.Addr, s.API())
-	if err != nil {
-		return fmt.Errorf("serve HTTP: %w", err)
-	}
-	s.ServedAt(server.Addr())
-	c.greet(t, server.Addr(), key)
-	select {
-	case <-ctx.Done():
-	case err := <-server.Failed():
-		return fmt.Errorf("serve HTTP: %w", err)
-	}
-	log.Info("stopping: finishing the requests under way")
-	s.Retire()
-	stopping, cancel := context.WithTimeout(context.Background(), c.ShutdownTimeout)
-	defer cancel()
-	return server.Stop(stopping)
+	return c.Settings.Run(ctx, t, s.Host, s.API(), func(addr string) {
+		s.ServedAt(addr)
+		c.greet(t, addr, key)
+	})
 }
 
-func (c *serveCommand) check() error {
-	if c.ProviderTimeout >= c.CallTimeout {
-		return fmt.Errorf("--provider-timeout %v must be less than --call-timeout %v: else an answer comes when nobody waits for it", c.ProviderTimeout, c.CallTimeout)
+// config is the shop, or the part of one, that the flags describe.
+func (c *serveCommand) config(t terminal) (config shop.Config, err error) {
+	if config.Options, err = c.Options(t); err != nil {
+		return config, err
 	}
-	if !c.Demo && c.PaymentProvider == "" {
+	if config.Modules, err = c.modules(); err != nil {
+		return config, err
+	}
+	if err := c.check(config.Modules); err != nil {
+		return config, err
+	}
+	config.Headless, config.Fail = !c.HTTP, failpoints()
+	err = c.Shop.Configure(&config)
+	config.Webhooks.AllowPrivate = config.Webhooks.AllowPrivate || c.Demo
+	return config, err
+}
+
+// modules are those that this process runs.
+func (c *serveCommand) modules() ([]string, error) {
+	if len(c.Modules) == 1 && c.Modules[0] == "all" {
+		return shop.Modules(), nil
+	}
+	if len(c.Modules) == 1 && c.Modules[0] == "none" {
+		return []string{}, nil
+	}
+	for _, m := range c.Modules {
+		if !slices.Contains(shop.Modules(), m) {
+			return nil, fmt.Errorf("--modules: there is no %q: say all, none, or some of %s", m, strings.Join(shop.Modules(), ", "))
+		}
+	}
+	return c.Modules, nil
+}
+
+func (c *serveCommand) check(modules []string) error {
+	provider := c.Shop.Payments.PaymentProvider
+	if c.Shop.Payments.ProviderTimeout >= c.CallTimeout {
+		return fmt.Errorf("--provider-timeout %v must be less than --call-timeout %v: else an answer comes when nobody waits for it", c.Shop.Payments.ProviderTimeout, c.CallTimeout)
+	}
+	if !c.Demo && provider == "" && (c.HTTP || slices.Contains(modules, "payments")) {
 		return errors.New("no payment provider: say --payment-provider stripe, or test-gateway (it moves no real money), or --demo")
 	}
-	if c.Demo && c.PaymentProvider == shop.ProviderStripe {
+	if c.Demo && provider == shop.ProviderStripe {
 		return errors.New("--demo charges nobody: leave out --payment-provider stripe")
 	}
-	if !c.Demo {
+	if !c.HTTP && len(modules) == 0 {
+		return errors.New("--http=false and --modules none: there is nothing to do")
+	}
+	if apart := len(modules) < len(shop.Modules()); apart && c.Channel == host.InMemory && c.NATSListen == "" {
+		return errors.New("the other modules are elsewhere: say with --channel where, or run a server for them with --nats-listen")
+	}
+	if c.Channel != host.InMemory && c.NATSListen != "" {
+		return errors.New("--channel and --nats-listen: say one of them")
+	}
+	if !c.Demo || !c.HTTP {
 		return nil
 	}
-	host, _, err := net.SplitHostPort(c.Addr)
+	name, _, err := net.SplitHostPort(c.Addr)
 	if err != nil {
 		return fmt.Errorf("--addr: %w", err)
 	}
-	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+	if ip := net.ParseIP(name); name != "localhost" && (ip == nil || !ip.IsLoopback()) {
 		return fmt.Errorf("--demo prints a key with every scope, so it serves on loopback only, not on %q", c.Addr)
 	}
 	return nil
-}
-
-// useAllProcessors lets more goroutines run than there are cores: a commit holds its processor while the disk works, and with
-// as many processors as cores nobody could queue up for the next commit meanwhile. GOMAXPROCS in the environment goes first.
-func useAllProcessors() {
-	if os.Getenv("GOMAXPROCS") == "" {
-		runtime.GOMAXPROCS(2 * runtime.NumCPU())
-	}
 }
 
 // seed makes the demonstration's key and catalogue, if they are not there yet, and returns the key.
@@ -153,11 +161,10 @@ func demoKey(data, given string, keys *auth.Keys) (string, error) {
 }
 
 func (c *serveCommand) greet(t terminal, addr, key string) {
-	fmt.Fprintf(t.out, "cutpoint %s serves on http://%s\n", version(), addr)
 	if !c.Demo {
 		return
 	}
-	fmt.Fprintf(t.out, `
+	fmt.Fprintf(t.Out, `
 API key, with every scope: %s
 
 Place an order:

@@ -15,6 +15,7 @@ import (
 
 	"cutpoint/cmd/internal/catalogue"
 	"cutpoint/cmd/internal/client"
+	"cutpoint/cmd/internal/host"
 	"cutpoint/cmd/internal/shop"
 	"cutpoint/platform/auth"
 	"cutpoint/platform/web"
@@ -52,7 +53,7 @@ func (t target) key() (string, error) {
 // ownShop serves a seeded shop on a free port. Its data lies in the current directory, not in a temporary one, which may be
 // kept in memory: its figures should be those of the disk.
 func ownShop(ctx context.Context, connections int) (c *client.Client, dir string, done func() error, err error) {
-	useAllProcessors()
+	host.UseAllProcessors()
 	if dir, err = os.MkdirTemp(".", "cutpoint-run-"); err != nil {
 		return nil, "", nil, err
 	}
@@ -76,7 +77,7 @@ func ownShop(ctx context.Context, connections int) (c *client.Client, dir string
 	}()
 	log := slog.New(slog.DiscardHandler)
 	// Every customer may wait for a module at once: the run measures the shop, not its refusals.
-	if s, err = shop.Open(ctx, shop.Config{Data: dir, Version: version(), Log: log, Capacity: 2*connections + 100}); err != nil {
+	if s, err = shop.Open(ctx, shop.Config{Options: host.Options{Data: dir, Version: host.Version(), Log: log, Capacity: 2*connections + 100}}); err != nil {
 		return nil, "", nil, err
 	}
 	key, err := s.Keys().NewSecret()

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"cutpoint/cmd/internal/client"
+	"cutpoint/cmd/internal/host"
 	"cutpoint/cmd/internal/shop"
 	"cutpoint/platform/channel"
 	"cutpoint/platform/web"
@@ -223,7 +224,7 @@ func TestFullModule(t *testing.T) {
 }
 
 func TestBulkheads(t *testing.T) {
-	r := open(t, shop.Config{Capacity: 7, ModuleCapacity: map[string]int{"payments": 3, "orders": 11}})
+	r := open(t, shop.Config{Options: host.Options{Capacity: 7, ModuleCapacity: map[string]int{"payments": 3, "orders": 11}}})
 	got := map[string]int{}
 	for _, figures := range r.shop.Channels() {
 		got[figures.Name] = figures.Capacity

@@ -10,6 +10,7 @@ import (
 
 	"cutpoint/cmd/internal/catalogue"
 	"cutpoint/cmd/internal/client"
+	"cutpoint/cmd/internal/host"
 	"cutpoint/cmd/internal/shop"
 	"cutpoint/platform/auth"
 )
@@ -18,7 +19,7 @@ import (
 func BenchmarkOrder(b *testing.B) {
 	for _, customers := range []int{1, 64} {
 		b.Run(fmt.Sprintf("customers=%d", customers), func(b *testing.B) {
-			s, err := shop.Open(b.Context(), shop.Config{Data: b.TempDir(), Version: "bench", Log: slog.New(slog.DiscardHandler)})
+			s, err := shop.Open(b.Context(), shop.Config{Options: host.Options{Data: b.TempDir(), Version: "bench", Log: slog.New(slog.DiscardHandler)}})
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"cutpoint/cmd/internal/auditor"
+	"cutpoint/cmd/internal/host"
 	"cutpoint/cmd/internal/load"
 	"cutpoint/cmd/internal/shop"
 )
@@ -35,7 +36,7 @@ const (
 func TestFilledShop(t *testing.T) {
 	data := t.TempDir()
 	fill(t, data, 300, 100)
-	r := unchecked(t, shop.Config{Data: data})
+	r := unchecked(t, shop.Config{Options: host.Options{Data: data}})
 	shopping(t, r, 4, 20)
 	contracts := r.shop.Contracts()
 	report, err := auditor.Run(t.Context(), auditor.Modules{
@@ -70,7 +71,7 @@ func TestFilledShop(t *testing.T) {
 // fill makes the data directory of a shop that holds that many orders, a multiple of the batch. It is not open afterwards.
 func fill(t testing.TB, data string, stored, batch int) {
 	t.Helper()
-	r := seeded(t, shop.Config{Data: data})
+	r := seeded(t, shop.Config{Options: host.Options{Data: data}})
 	r.close(t)()
 	if stored == 0 {
 		return
@@ -84,7 +85,7 @@ func fill(t testing.TB, data string, stored, batch int) {
 	}
 	after = filepath.Join(after, "shop")
 	began := time.Now()
-	r = unchecked(t, shop.Config{Data: after})
+	r = unchecked(t, shop.Config{Options: host.Options{Data: after}})
 	shopping(t, r, 64, batch)
 	r.close(t)()
 

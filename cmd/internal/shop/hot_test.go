@@ -10,6 +10,7 @@ import (
 
 	"cutpoint/cmd/internal/catalogue"
 	"cutpoint/cmd/internal/client"
+	"cutpoint/cmd/internal/host"
 	"cutpoint/cmd/internal/shop"
 )
 
@@ -28,7 +29,7 @@ const (
 //	make hot
 func BenchmarkHot(b *testing.B) {
 	useAllProcessors(b)
-	r := onDisk(b, shop.Config{Capacity: 2 * hotCustomers}) // nobody is turned away: that is another benchmark
+	r := onDisk(b, shop.Config{Options: host.Options{Capacity: 2 * hotCustomers}}) // nobody is turned away: that is another benchmark
 	importer := catalogue.NewImporter(r.Client)
 	offer := func(sku string, units int64) {
 		row := catalogue.Row{SKU: sku, Name: sku, Stock: &units, Prices: []catalogue.Price{{Currency: "EUR", Amount: 1290}}}

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"cutpoint/cmd/internal/host"
 	"cutpoint/cmd/internal/shop"
 )
 
@@ -90,7 +91,7 @@ func filledShop(b *testing.B, size int, keep bool) *running {
 		}
 		b.Logf("filled with %d orders in %s", size, time.Since(start).Round(time.Second))
 	}
-	return unchecked(b, shop.Config{Data: data})
+	return unchecked(b, shop.Config{Options: host.Options{Data: data}})
 }
 
 // newComparison is one whose figures are by-products of the rounds of another.
@@ -183,7 +184,7 @@ func restart(b *testing.B, r *running) time.Duration {
 	data := r.data
 	r.close(b)()
 	start := time.Now()
-	again := unchecked(b, shop.Config{Data: data})
+	again := unchecked(b, shop.Config{Options: host.Options{Data: data}})
 	if _, err := again.Do(b.Context(), http.MethodGet, "/readyz", nil, nil); err != nil {
 		b.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"cutpoint/cmd/internal/client"
+	"cutpoint/cmd/internal/host"
 	"cutpoint/cmd/internal/shop"
 	"cutpoint/platform/auth"
 	"cutpoint/platform/webhook"
@@ -22,7 +23,7 @@ import (
 // and wants a key without the scope to be refused.
 func TestRoutes(t *testing.T) {
 	data := t.TempDir()
-	r := open(t, shop.Config{Data: data, Webhooks: shop.WebhooksPolicy{AllowPrivate: true}})
+	r := open(t, shop.Config{Options: host.Options{Data: data}, Webhooks: shop.WebhooksPolicy{AllowPrivate: true}})
 	place := func(key, token, capture string) order {
 		t.Helper()
 		b, o := body("MUG-1", 1, token), order{}

@@ -15,6 +15,7 @@ import (
 
 	"cutpoint/cmd/internal/catalogue"
 	"cutpoint/cmd/internal/client"
+	"cutpoint/cmd/internal/host"
 	"cutpoint/cmd/internal/shop"
 	"cutpoint/platform/auth"
 	"cutpoint/platform/rpc"
@@ -114,11 +115,13 @@ var callsPerOrder = map[string]int{
 func TestCallsPerOrder(t *testing.T) {
 	var mu sync.Mutex
 	calls := map[string]int{}
-	c := shop.Config{Observe: func(o rpc.Observation) {
-		mu.Lock()
-		defer mu.Unlock()
-		calls[o.From+" -> "+o.Operation]++
-	}}
+	c := shop.Config{
+		Options: host.Options{Observe: func(o rpc.Observation) {
+			mu.Lock()
+			defer mu.Unlock()
+			calls[o.From+" -> "+o.Operation]++
+		}},
+	}
 	c.Checkout.SweepEvery, c.Webhooks.CollectEvery = time.Hour, time.Hour // what runs by itself calls too
 	r := open(t, c)
 	mu.Lock()
@@ -162,7 +165,7 @@ func TestCommitsPerOrder(t *testing.T) {
 }
 
 func TestConcurrentCustomers(t *testing.T) {
-	for name, config := range map[string]shop.Config{"copied messages": {}, "encoded messages": {Strict: true}} {
+	for name, config := range map[string]shop.Config{"copied messages": {}, "encoded messages": {Options: host.Options{Strict: true}}} {
 		t.Run(name+": fifty customers for the last unit, one gets it", func(t *testing.T) {
 			r := open(t, config)
 			var all sync.WaitGroup
@@ -221,7 +224,7 @@ func TestConcurrentCustomers(t *testing.T) {
 }
 
 func TestCapacity(t *testing.T) {
-	r := open(t, shop.Config{Capacity: 1, Workers: 1})
+	r := open(t, shop.Config{Options: host.Options{Capacity: 1, Workers: 1}})
 	var all sync.WaitGroup
 	var refused, placed sync.Map
 	for i := range 64 {
@@ -247,7 +250,7 @@ func TestCapacity(t *testing.T) {
 
 func TestRestart(t *testing.T) {
 	data := t.TempDir()
-	first := open(t, shop.Config{Data: data})
+	first := open(t, shop.Config{Options: host.Options{Data: data}})
 	o, err := first.place(t, "k", "MUG-1", 2, "pm_card_visa")
 	if err != nil {
 		t.Fatal(err)
@@ -257,7 +260,7 @@ func TestRestart(t *testing.T) {
 	if err := first.shop.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	second := open(t, shop.Config{Data: data})
+	second := open(t, shop.Config{Options: host.Options{Data: data}})
 	var again order
 	second.get(t, "/v1/orders/"+o.ID, &again)
 	second.get(t, "/v1/items/MUG-1", &after)
@@ -272,14 +275,14 @@ func TestRestart(t *testing.T) {
 func TestOpen(t *testing.T) {
 	t.Run("a data directory in use is refused", func(t *testing.T) {
 		data := t.TempDir()
-		open(t, shop.Config{Data: data})
-		_, err := shop.Open(t.Context(), shop.Config{Data: data, Log: slog.New(slog.DiscardHandler)})
+		open(t, shop.Config{Options: host.Options{Data: data}})
+		_, err := shop.Open(t.Context(), shop.Config{Options: host.Options{Data: data, Log: slog.New(slog.DiscardHandler)}})
 		if err == nil || !strings.Contains(err.Error(), "is in use by another cutpoint process") {
 			t.Errorf("got %v", err)
 		}
 	})
 	t.Run("a directory that can't be made is one clear error", func(t *testing.T) {
-		_, err := shop.Open(t.Context(), shop.Config{Data: "/dev/null/data", Log: slog.New(slog.DiscardHandler)})
+		_, err := shop.Open(t.Context(), shop.Config{Options: host.Options{Data: "/dev/null/data", Log: slog.New(slog.DiscardHandler)}})
 		if err == nil || !strings.Contains(err.Error(), "make the data directory") {
 			t.Errorf("got %v", err)
 		}

@@ -16,6 +16,7 @@ import (
 
 	"cutpoint/cmd/internal/catalogue"
 	"cutpoint/cmd/internal/client"
+	"cutpoint/cmd/internal/host"
 	"cutpoint/cmd/internal/shop"
 	"cutpoint/platform/auth"
 	"cutpoint/platform/channel"
@@ -49,16 +50,15 @@ func simulate(t *testing.T, seed uint64) {
 	dice := rand.New(rand.NewPCG(seed, 0))
 	var unreliable *channel.UnreliableLayer
 	s, err := shop.Open(t.Context(), shop.Config{
-		Data: t.TempDir(), Version: "sim", Log: slog.New(slog.DiscardHandler), Workers: 8,
-		CallTimeout: time.Second, OrderPatience: 3 * time.Second,
-		Layer: func(l channel.Layer) channel.Layer {
+		Options: host.Options{Data: t.TempDir(), Version: "sim", Log: slog.New(slog.DiscardHandler), Workers: 8, CallTimeout: time.Second, Layer: func(l channel.Layer) channel.Layer {
 			unreliable = channel.Unreliable(l, channel.Unreliability{
 				Seed: seed, MaxDelay: 3 * time.Second,
 				DropSend: 0.1 * dice.Float64(), DelaySend: 0.2 * dice.Float64(), Refuse: 0.1 * dice.Float64(),
 				DropReply: 0.1 * dice.Float64(), DelayReply: 0.2 * dice.Float64(),
 			})
 			return unreliable
-		},
+		}},
+		OrderPatience: 3 * time.Second,
 	})
 	if err != nil {
 		t.Fatal(err)

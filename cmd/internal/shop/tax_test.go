@@ -15,6 +15,7 @@ import (
 
 	"cutpoint/cmd/internal/catalogue"
 	"cutpoint/cmd/internal/client"
+	"cutpoint/cmd/internal/host"
 	"cutpoint/cmd/internal/load"
 	"cutpoint/cmd/internal/shop"
 	"cutpoint/platform/auth"
@@ -25,7 +26,7 @@ import (
 // TestDirectWiring compares a shop on the channel layer with the same modules wired by plain calls: what a customer sees is the
 // same but for ids and times.
 func TestDirectWiring(t *testing.T) {
-	layer, direct := open(t, shop.Config{}), open(t, shop.Config{Layer: plainly})
+	layer, direct := open(t, shop.Config{}), open(t, shop.Config{Options: host.Options{Layer: plainly}})
 	for _, step := range []struct {
 		method, path string
 		body         any
@@ -76,10 +77,12 @@ func (r *running) seen(t testing.TB, method, path string, body any) string {
 //	make tax
 func BenchmarkTax(b *testing.B) {
 	var wiring *rpc.Direct
-	r := onDisk(b, shop.Config{Capacity: 1000, Layer: func(l channel.Layer) channel.Layer {
-		wiring = rpc.NewDirect(l)
-		return wiring
-	}})
+	r := onDisk(b, shop.Config{
+		Options: host.Options{Capacity: 1000, Layer: func(l channel.Layer) channel.Layer {
+			wiring = rpc.NewDirect(l)
+			return wiring
+		}},
+	})
 	for _, customers := range []int{8, 64} {
 		b.Run(fmt.Sprintf("customers=%d", customers), func(b *testing.B) {
 			useAllProcessors(b)

@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"cutpoint/cmd/internal/host"
 	"cutpoint/cmd/internal/shop"
 	"cutpoint/platform/channel"
 )
@@ -74,9 +75,12 @@ func (w *world) open() {
 	luck := rand.New(rand.NewPCG(w.dice.Uint64(), w.lives))
 	instant := luck.Uint64()
 	s, err := shop.Open(w.t.Context(), shop.Config{
-		Data: w.dir, Version: "sim", Log: slog.New(slog.DiscardHandler), Workers: 4, CallTimeout: 2 * time.Second, OrderPatience: 3 * time.Second,
-		Random: newEntropy(luck), Fail: w.pass,
-		Dice: func() float64 { return rand.New(rand.NewPCG(instant, uint64(time.Now().UnixNano()))).Float64() },
+		Options: host.Options{
+			Data: w.dir, Version: "sim", Log: slog.New(slog.DiscardHandler), Workers: 4, CallTimeout: 2 * time.Second,
+			Random: newEntropy(luck), Layer: func(l channel.Layer) channel.Layer { return newWire(l, luck, w) },
+			Dice: func() float64 { return rand.New(rand.NewPCG(instant, uint64(time.Now().UnixNano()))).Float64() },
+		},
+		OrderPatience: 3 * time.Second, Fail: w.pass,
 		// Everything that runs by itself has a period of its own, so that no two things happen at the same instant.
 		Checkout: shop.CheckoutPolicy{
 			SweepEvery: 5*time.Second + 3*time.Microsecond, SweepBatch: 1, ActionLimit: 10 * time.Minute, UnknownLimit: 10 * time.Minute,
@@ -85,7 +89,6 @@ func (w *world) open() {
 		Payments:    shop.PaymentsPolicy{ProviderTimeout: 1500*time.Millisecond + 7*time.Microsecond, ReconcileEvery: reconcileEvery, Idle: 10*time.Second + 17*time.Microsecond},
 		Webhooks:    shop.WebhooksPolicy{CollectEvery: time.Hour, DispatchEvery: time.Hour + time.Microsecond, CleanEvery: 24 * time.Hour},
 		ExpireHolds: time.Hour + 13*time.Microsecond,
-		Layer:       func(l channel.Layer) channel.Layer { return newWire(l, luck, w) },
 	})
 	if err != nil {
 		w.t.Fatalf("open the shop: %v", err)
@@ -269,10 +272,10 @@ var (
 
 // fill makes the datastores of a shop and puts goods on its shelves. Nothing in them is older than the time in a bubble.
 func fill(ctx context.Context, dir string) error {
-	if err := shop.Migrate(ctx, dir); err != nil {
+	if err := shop.Migrate(ctx, host.Options{Data: dir}); err != nil {
 		return err
 	}
-	c, closeShop, err := shop.OpenContracts(ctx, shop.Config{Data: dir, Version: "sim", Log: slog.New(slog.DiscardHandler)})
+	c, closeShop, err := shop.OpenContracts(ctx, shop.Config{Options: host.Options{Data: dir, Version: "sim", Log: slog.New(slog.DiscardHandler)}})
 	if err != nil {
 		return err
 	}

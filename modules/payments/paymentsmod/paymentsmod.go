@@ -62,6 +62,9 @@ const (
 	ProviderStripe      = stripe.Name
 )
 
+// GatewayDatastore names the datastore of the test gateway.
+const GatewayDatastore = testgateway.Migrations
+
 // Stripe is how Stripe is reached.
 type Stripe struct {
 	SecretKey     string // never logged, as the other
