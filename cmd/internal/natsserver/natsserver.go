@@ -3,7 +3,6 @@
 package natsserver
 
 import (
-	"errors"
 	"fmt"
 	"net"
 	"strconv"
@@ -33,6 +32,11 @@ func Start(addr, config string) (*Server, error) {
 	} else if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
 		return nil, fmt.Errorf("--nats-listen %s: others could reach it and do as they please: say who may do what with --nats-config, see cutpoint nats-config --help", addr)
 	}
+	probe, err := net.Listen("tcp", addr) // the server would only log that it can't
+	if err != nil {
+		return nil, fmt.Errorf("--nats-listen: %w", err)
+	}
+	_ = probe.Close()
 	o.Host, o.NoSigs = host, true
 	if o.Port, err = strconv.Atoi(port); err != nil {
 		return nil, fmt.Errorf("--nats-listen: port %q is not a number", port)
@@ -47,7 +51,7 @@ func Start(addr, config string) (*Server, error) {
 	s.Start()
 	if !s.ReadyForConnections(readyWithin) {
 		s.Shutdown()
-		return nil, errors.New("start the NATS server: it does not listen; is the address taken?")
+		return nil, fmt.Errorf("start the NATS server: it does not listen on %s", addr)
 	}
 	return &Server{s}, nil
 }

@@ -43,7 +43,11 @@ func Connect(url string, o ConnectOptions) (*nats.Conn, error) {
 		nats.MaxReconnects(-1),
 		nats.ReconnectWait(reconnectPause),
 		nats.ReconnectJitter(reconnectJitter, reconnectJitter),
-		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { o.Log.Warn("the NATS server is away", "error", err) }),
+		nats.DisconnectErrHandler(func(c *nats.Conn, err error) {
+			if !c.IsClosed() {
+				o.Log.Warn("the NATS server is away", "error", err)
+			}
+		}),
 		nats.ReconnectHandler(func(c *nats.Conn) { o.Log.Info("the NATS server is back", "server", c.ConnectedUrlRedacted()) }),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
 			o.Log.Error("the NATS server complains", "error", err)
