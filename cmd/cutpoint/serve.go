@@ -27,6 +27,7 @@ type serveCommand struct {
 	Demo       bool          `help:"Seed a small catalogue, use the test gateway, and print an API key and a first order to paste."`
 	DemoKey    string        `help:"API key of the demonstration, at least 16 characters; made once for a data directory if not given." placeholder:"KEY"`
 	Shop       shop.Settings `embed:""`
+	events
 }
 
 // Run serves until ctx is done, then answers what was accepted and stops.
@@ -50,6 +51,11 @@ func (c *serveCommand) Run(ctx context.Context, t terminal) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, c.Close(s.Host)) }()
+	stopEvents, err := c.publish(ctx, s.Contracts().Orders, s.Log)
+	if err != nil {
+		return err
+	}
+	defer stopEvents()
 	if !c.HTTP {
 		return c.Settings.Run(ctx, t, s.Host, nil, nil)
 	}
@@ -99,6 +105,9 @@ func (c *serveCommand) modules() ([]string, error) {
 }
 
 func (c *serveCommand) check(modules []string) error {
+	if err := c.events.check(); err != nil {
+		return err
+	}
 	provider := c.Shop.Payments.PaymentProvider
 	if c.Shop.Payments.ProviderTimeout >= c.CallTimeout {
 		return fmt.Errorf("--provider-timeout %v must be less than --call-timeout %v: else an answer comes when nobody waits for it", c.Shop.Payments.ProviderTimeout, c.CallTimeout)
