@@ -264,3 +264,41 @@ func orderMany(place func(string), n int) {
 	}
 	customers.Wait()
 }
+
+// make makes the stream as an operator would, before a publisher does.
+func (j *jet) make(t testing.TB, c jetstream.StreamConfig) jetstream.Stream {
+	t.Helper()
+	c.Name, c.Subjects = eventstream.DefaultStream, []string{"cutpoint.events.>"}
+	s, err := j.stream(t).CreateStream(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// shortWindow is the shortest time for which a server knows an id.
+const shortWindow = 100 * time.Millisecond
+
+// forget returns when the server knows none of the ids that it has had so far: when it takes one for new again. What it tried that
+// with is deleted.
+func (j *jet) forget(t testing.TB) {
+	t.Helper()
+	js := j.stream(t)
+	s, err := js.Stream(t.Context(), eventstream.DefaultStream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for tried := 0; tried < 2; {
+		ack, err := js.Publish(t.Context(), "cutpoint.events.probe", nil, jetstream.WithMsgID("probe"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ack.Duplicate {
+			continue
+		}
+		if err := s.DeleteMsg(t.Context(), ack.Sequence); err != nil {
+			t.Fatal(err)
+		}
+		tried++
+	}
+}
