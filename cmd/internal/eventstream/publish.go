@@ -47,17 +47,24 @@ func (p *Publisher) read(ctx context.Context) (orders.EventPage, error) {
 	}
 }
 
-// publish sends events, one behind the other, and then waits for the server's word on each. The first that it refuses has it refuse
-// all behind it, since they belong behind that one.
+// publish sends events, one behind the other, and then waits for the server's word on each. The first says behind which number it
+// belongs, all others behind which event too: if one is refused, so are those behind it. Numbers alone would not do: where somebody
+// else has put two messages into the stream, the third of ours is expected to be where it would be, without the two before it.
 func (p *Publisher) publish(ctx context.Context, events []orders.Event) error {
 	sent := make([]jetstream.PubAckFuture, 0, len(events))
 	var failed error
 	for i, e := range events {
 		m, err := p.message(e)
 		if err == nil {
+			belongs := []jetstream.PublishOpt{
+				jetstream.WithMsgID(e.ID), jetstream.WithExpectStream(p.options.Stream),
+				jetstream.WithExpectLastSequence(p.place.sequence + uint64(i)), jetstream.WithRetryAttempts(0),
+			}
+			if i > 0 {
+				belongs = append(belongs, jetstream.WithExpectLastMsgID(events[i-1].ID))
+			}
 			var f jetstream.PubAckFuture
-			f, err = p.js.PublishMsgAsync(m, jetstream.WithMsgID(e.ID), jetstream.WithExpectStream(p.options.Stream),
-				jetstream.WithExpectLastSequence(p.place.sequence+uint64(i)), jetstream.WithRetryAttempts(0))
+			f, err = p.js.PublishMsgAsync(m, belongs...)
 			sent = append(sent, f)
 		}
 		if err != nil {
@@ -106,8 +113,15 @@ func taken(err error) bool {
 	if !errors.As(err, &api) {
 		return false
 	}
-	return api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence || api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant
+	switch api.ErrorCode {
+	case jetstream.JSErrCodeStreamWrongLastSequence, jetstream.JSErrCodeStreamWrongLastSequenceConstant, wrongLastMessage:
+		return true
+	}
+	return false
 }
+
+// wrongLastMessage is the server's error code of a message that belongs behind another one by its id (nats-server, errors.json).
+const wrongLastMessage jetstream.ErrorCode = 10070
 
 // message is an event as it is published: the body is what GET /v1/events shows of it. One that is too large for the stream goes
 // without its order, so that the events behind it need not wait for ever.

@@ -151,13 +151,14 @@ type message struct {
 	event    string
 }
 
-// last reads the last message. It asks the stream's leader: a replica that lags behind would have events published again.
+// last reads the last message on our subjects; asked for the last on any, a server finds none where the very last was deleted. It asks
+// the stream's leader: a replica that lags behind would have events published again.
 func (p *Publisher) last() (message, error) {
 	leader, err := p.nc.JetStream(nats.MaxWait(p.options.AckTimeout))
 	if err != nil {
 		return message{}, err
 	}
-	raw, err := leader.GetLastMsg(p.options.Stream, ">")
+	raw, err := leader.GetLastMsg(p.options.Stream, p.subjects())
 	if errors.Is(err, nats.ErrMsgNotFound) {
 		return message{}, nil
 	}
