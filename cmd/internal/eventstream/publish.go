@@ -98,11 +98,9 @@ func (p *Publisher) confirm(ctx context.Context, f jetstream.PubAckFuture, e ord
 		if err := p.options.Fail.Hit("events.acknowledged"); err != nil {
 			return err
 		}
-		p.place.position = e.Position
-		if ack.Sequence != p.place.sequence+1 { // a double of one that was deleted from the end: it was there
-			return fmt.Errorf("the stream had the event %s already: %w", e.ID, errTaken)
-		}
-		p.place.sequence = ack.Sequence
+		// Of an event that the stream had already, and that was deleted since, the number is not the last: the next is refused, and the
+		// place looked for.
+		p.place.position, p.place.sequence = e.Position, ack.Sequence
 		return nil
 	}
 }
