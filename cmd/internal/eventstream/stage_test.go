@@ -20,6 +20,7 @@ import (
 	"cutpoint/cmd/internal/catalogue"
 	"cutpoint/cmd/internal/client"
 	"cutpoint/cmd/internal/eventstream"
+	"cutpoint/cmd/internal/host"
 	"cutpoint/cmd/internal/shop"
 	"cutpoint/modules/orders"
 	"cutpoint/platform/auth"
@@ -224,7 +225,7 @@ func drain(t testing.TB, p *eventstream.Publisher) {
 // openShop returns the feed of a real shop, and what places an order in it.
 func openShop(t testing.TB) (eventstream.Feed, func(key string)) {
 	t.Helper()
-	s, err := shop.Open(t.Context(), shop.Config{Data: t.TempDir(), Version: "test", Log: slog.New(slog.DiscardHandler)})
+	s, err := shop.Open(t.Context(), shop.Config{Options: host.Options{Data: t.TempDir(), Version: "test", Log: slog.New(slog.DiscardHandler)}})
 	if err != nil {
 		t.Fatal(err)
 	}
