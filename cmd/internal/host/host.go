@@ -78,6 +78,12 @@ type Module interface {
 	StoreStats() store.Stats
 }
 
+// Running is a module that runs, by its name.
+type Running struct {
+	Name string
+	Module
+}
+
 // Host is a process with its modules.
 type Host struct {
 	Layer  channel.Layer
@@ -91,7 +97,7 @@ type Host struct {
 	locks   []*os.File
 	auth    *store.Store
 	keys    *auth.Keys
-	modules []Module // in the order of starting
+	modules []Running // in the order of starting
 	ready   atomic.Bool
 }
 
@@ -192,7 +198,7 @@ func (h *Host) Edge() *rpc.Caller {
 }
 
 // Start starts modules, one after the other: whoever is called stands before who calls.
-func (h *Host) Start(ctx context.Context, modules ...Module) error {
+func (h *Host) Start(ctx context.Context, modules ...Running) error {
 	for _, m := range modules {
 		if err := m.Start(ctx); err != nil {
 			return err
@@ -241,6 +247,12 @@ func (h *Host) Retire() { h.ready.Store(false) }
 
 // Channels returns the figures of the channel layer.
 func (h *Host) Channels() []channel.Stats { return h.Layer.Stats() }
+
+// Running are the modules of this process, in the order of starting.
+func (h *Host) Running() []Running { return slices.Clone(h.modules) }
+
+// Runs reports whether a module runs in this process.
+func (h *Host) Runs(module string) bool { return slices.Contains(h.options.Modules, module) }
 
 // Stores returns the figures of the modules' datastores, added up.
 func (h *Host) Stores() (sum store.Stats) {

@@ -127,7 +127,7 @@ func TestLife(t *testing.T) {
 	if err := h.checkReady(t.Context()); !errors.Is(err, errShuttingDown) {
 		t.Errorf("before the start: %v", err)
 	}
-	if err := h.Start(t.Context(), newModule(h, "stock", &log), newModule(h, "till", &log)); err != nil {
+	if err := h.Start(t.Context(), Running{"stock", newModule(h, "stock", &log)}, Running{"till", newModule(h, "till", &log)}); err != nil {
 		t.Fatal(err)
 	}
 	if err := h.checkReady(t.Context()); err != nil {
@@ -152,7 +152,7 @@ func TestLife(t *testing.T) {
 		t.Errorf("it went %s", got)
 	}
 	failed := open(t, options(t.TempDir(), "stock"))
-	if err := failed.Start(t.Context(), &module{fails: io.ErrUnexpectedEOF}); !errors.Is(err, io.ErrUnexpectedEOF) || failed.ready.Load() {
+	if err := failed.Start(t.Context(), Running{"stock", &module{fails: io.ErrUnexpectedEOF}}); !errors.Is(err, io.ErrUnexpectedEOF) || failed.ready.Load() {
 		t.Errorf("a module that does not start: %v", err)
 	}
 }
@@ -189,7 +189,7 @@ func TestApart(t *testing.T) {
 			t.FailNow()
 		}
 		defer func() { _ = h.Close(context.Background()) }()
-		if err := h.Start(t.Context(), newModule(h, h.options.Modules[0], &log)); err != nil {
+		if err := h.Start(t.Context(), Running{h.options.Modules[0], newModule(h, h.options.Modules[0], &log)}); err != nil {
 			t.Fatal(err)
 		}
 		both = append(both, h)

@@ -116,7 +116,7 @@ func (s Settings) Serve(ctx context.Context, t Terminal, module string, build fu
 		api = h.NewAPI()
 		face(api, h)
 	}
-	if err := h.Start(ctx, m); err != nil {
+	if err := h.Start(ctx, Running{module, m}); err != nil {
 		return err
 	}
 	return s.Run(ctx, t, h, api, func(string) {})

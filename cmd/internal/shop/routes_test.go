@@ -104,6 +104,7 @@ func TestRoutes(t *testing.T) {
 		{http.MethodGet, "/v1/customers/erasures/" + erasure, nil, 200, auth.OrdersManage},
 		{http.MethodGet, "/v1/events", nil, 200, auth.OrdersRead},
 		{http.MethodGet, "/v1/ops/sagas?stuck=true", nil, 200, auth.Ops},
+		{http.MethodGet, "/v1/ops/modules", nil, 200, auth.Ops},
 		{http.MethodPut, "/v1/holds/cart-1", map[string]any{"lines": []any{map[string]any{"sku": "MUG-1", "quantity": 1}}, "ttl_seconds": 60}, 200, auth.OrdersPlace},
 		{http.MethodDelete, "/v1/holds/cart-1", nil, 204, auth.OrdersPlace},
 		{http.MethodPut, "/v1/locations/depot", map[string]any{"name": "Depot", "priority": 5, "active": false}, 201, auth.StockWrite},

@@ -33,6 +33,7 @@ import (
 	"cutpoint/modules/webhooks/webhooksmod"
 	"cutpoint/platform/failpoint"
 	"cutpoint/platform/store"
+	"cutpoint/platform/telemetry"
 	"cutpoint/platform/web"
 )
 
@@ -84,6 +85,8 @@ type Shop struct {
 	faces   Contracts
 	api     func() *web.API        // made when it is first asked for: an audit needs none
 	gateway atomic.Pointer[string] // where the test gateway sends its webhooks
+	calls   telemetry.Calls        // between modules, counted
+	version string
 }
 
 // Contracts is a shop as a stranger in the same process sees it: what its modules promise, over the channel layer.
@@ -111,11 +114,11 @@ func Open(ctx context.Context, c Config) (s *Shop, err error) {
 	if c.Known = Modules(); c.Modules == nil {
 		c.Modules = c.Known
 	}
-	h, err := host.Open(ctx, c.Options)
-	if err != nil {
+	s = &Shop{version: c.Version}
+	c.Observe = s.count(c.Observe)
+	if s.Host, err = host.Open(ctx, c.Options); err != nil {
 		return nil, err
 	}
-	s = &Shop{Host: h}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.Close(context.WithoutCancel(ctx)))
@@ -142,6 +145,7 @@ func Open(ctx context.Context, c Config) (s *Shop, err error) {
 	s.api = sync.OnceValue(func() *web.API {
 		a := s.NewAPI()
 		registerFaces(a, s.faces)
+		registerOps(a, s.Live)
 		if c.Provider != ProviderStripe {
 			paymentshttp.RegisterTestGateway(a, s.faces.Payments)
 		}
@@ -151,7 +155,7 @@ func Open(ctx context.Context, c Config) (s *Shop, err error) {
 }
 
 // build opens the doors of the modules that run here, in the order in which they are to start.
-func (s *Shop) build(c Config) (modules []host.Module, err error) {
+func (s *Shop) build(c Config) (modules []host.Running, err error) {
 	for _, m := range []struct {
 		name string
 		open func(Config) (host.Module, error)
@@ -166,7 +170,7 @@ func (s *Shop) build(c Config) (modules []host.Module, err error) {
 		if err != nil {
 			return nil, err
 		}
-		modules = append(modules, opened)
+		modules = append(modules, host.Running{Name: m.name, Module: opened})
 	}
 	return modules, nil
 }
@@ -226,6 +230,7 @@ func OpenAPI(version string) []byte {
 	registerFaces(a, Contracts{
 		Inventory: inventory.Client{}, Pricing: pricing.Client{}, Payments: payments.Client{}, Orders: orders.Client{}, Webhooks: webhooks.Client{},
 	})
+	registerOps(a, func() []LiveModule { return nil })
 	return a.OpenAPI()
 }
 
