@@ -24,6 +24,7 @@ type cli struct {
 	Keys    keysCommand    `cmd:"" help:"Manage API keys, also while the shop runs."`
 	Migrate migrateCommand `cmd:"" help:"Bring the datastores up to date, or show their state."`
 	Audit   auditCommand   `cmd:"" help:"Check that the data of a shop hold together, while none runs on it, and repair what can be derived."`
+	Modules modulesCommand `cmd:"" help:"Show the modules, who calls whom (--graph), and whether one could leave (--check)."`
 	Openapi openapiCommand `cmd:"" help:"Print the description of the HTTP API, OpenAPI 3.1 as JSON."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }

@@ -117,6 +117,10 @@ func rules() []rule {
 			"network", "No module talks to the network by itself.",
 			"call other modules through their contracts, and serve HTTP through platform/web", network,
 		},
+		{
+			"own-tables", "A module's SQL names no table that only other modules have.",
+			"ask the other module through its contract", ownTables,
+		},
 	}
 }
 

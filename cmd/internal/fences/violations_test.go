@@ -227,6 +227,8 @@ func forSourceRules() []mutation {
 			"import \"net/http\"\n\nfunc ask() (*http.Response, error) { return http.Get(\"http://127.0.0.1:8080/v1/orders\") }", "network", "net/http.Get"),
 		breaks("a door opens a connection", ordersDoor,
 			"import \"net\"\n\nfunc dial() (net.Conn, error) { return net.Dial(\"tcp\", \"127.0.0.1:8080\") }", "network", "net.Dial"),
+		breaks("a body reads its neighbour's table", inventoryBody,
+			"func peek() string { return \"SELECT id FROM sagas\" }", "own-tables", "names the table sagas of orders"),
 	}
 }
 

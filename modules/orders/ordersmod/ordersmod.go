@@ -10,11 +10,8 @@ import (
 	"time"
 
 	"cutpoint/migrations"
-	"cutpoint/modules/inventory"
 	"cutpoint/modules/orders"
 	"cutpoint/modules/orders/internal/checkout"
-	"cutpoint/modules/payments"
-	"cutpoint/modules/pricing"
 	"cutpoint/platform/channel"
 	"cutpoint/platform/failpoint"
 	"cutpoint/platform/id"
@@ -26,9 +23,9 @@ import (
 type Deps struct {
 	Layer     channel.Layer
 	Path      string // of the SQLite file
-	Inventory inventory.Service
-	Pricing   pricing.Service
-	Payments  payments.Service
+	Inventory checkout.Inventory
+	Pricing   checkout.Pricing
+	Payments  checkout.Payments
 	Now       func() time.Time
 	NewID     id.Source
 	Random    func() float64 // uniform in [0, 1), safe for concurrent use

@@ -21,10 +21,7 @@ import (
 	"log/slog"
 	"time"
 
-	"cutpoint/modules/inventory"
 	"cutpoint/modules/orders"
-	"cutpoint/modules/payments"
-	"cutpoint/modules/pricing"
 	"cutpoint/platform/id"
 	"cutpoint/platform/store"
 )
@@ -74,9 +71,9 @@ func (p Policy) withDefaults() Policy {
 // Deps is what the checkout needs. All of it is required.
 type Deps struct {
 	Store     *store.Store
-	Inventory inventory.Service
-	Pricing   pricing.Service
-	Payments  payments.Service
+	Inventory Inventory
+	Pricing   Pricing
+	Payments  Payments
 	Now       func() time.Time
 	NewID     id.Source
 	Random    func() float64 // uniform in [0, 1), safe for concurrent use
