@@ -65,11 +65,11 @@ func (c *modulesCommand) Run(ctx context.Context, t terminal) error {
 	case c.Check != "":
 		return c.check(s, t)
 	case c.Graph == "mermaid":
-		return s.Mermaid(t.out)
+		return s.Mermaid(t.Out)
 	case c.Graph == "dot":
-		return s.DOT(t.out)
+		return s.DOT(t.Out)
 	}
-	return s.Table(t.out)
+	return s.Table(t.Out)
 }
 
 func (c *modulesCommand) check(s survey.Survey, t terminal) error {
@@ -85,7 +85,7 @@ func (c *modulesCommand) check(s survey.Survey, t terminal) error {
 	if err != nil {
 		return err
 	}
-	if err := r.Print(t.out); err != nil {
+	if err := r.Print(t.Out); err != nil {
 		return err
 	}
 	if n := len(r.Findings); n > 0 {

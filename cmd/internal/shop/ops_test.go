@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"cutpoint/cmd/internal/host"
 	"cutpoint/cmd/internal/shop"
 	"cutpoint/platform/rpc"
 )
@@ -16,11 +17,13 @@ import (
 // TestLive places orders and reads what they cost on each edge.
 func TestLive(t *testing.T) {
 	var observed atomic.Int64 // of orders.place, by the test itself: it sees the calls as well
-	c := shop.Config{Observe: func(o rpc.Observation) {
-		if o.Operation == "orders.place" {
-			observed.Add(1)
-		}
-	}}
+	c := shop.Config{
+		Options: host.Options{Observe: func(o rpc.Observation) {
+			if o.Operation == "orders.place" {
+				observed.Add(1)
+			}
+		}},
+	}
 	c.Checkout.SweepEvery, c.Webhooks.CollectEvery = time.Hour, time.Hour // what runs by itself calls too
 	r := open(t, c)
 	const n = 5
