@@ -39,6 +39,10 @@ fences: ## Check the boundaries: the linter's rules, our own, and that each viol
 .PHONY: check
 check: lint fences race test ## Do all that CI does
 
+.PHONY: golden
+golden: ## Write down what is new in the contracts; a break is refused
+	go test -run 'TestContract$$' $(patsubst %/wire.go,./%,$(wildcard modules/*/wire.go)) -update
+
 .PHONY: edges
 edges: ## Print the calls an order makes on each edge between modules
 	go test -v -run TestCallsPerOrder ./cmd/internal/shop

@@ -1,0 +1,11 @@
+package orders_test
+
+import (
+	"testing"
+
+	"cutpoint/modules/orders"
+	"cutpoint/platform/rpc/contracttest"
+)
+
+// TestContract compares the contract with what it has promised before; docs/contracts.md tells what to do when it is red.
+func TestContract(t *testing.T) { contracttest.Run(t, orders.Module, orders.NewClient) }

@@ -1,0 +1,11 @@
+package webhooks_test
+
+import (
+	"testing"
+
+	"cutpoint/modules/webhooks"
+	"cutpoint/platform/rpc/contracttest"
+)
+
+// TestContract compares the contract with what it has promised before; docs/contracts.md tells what to do when it is red.
+func TestContract(t *testing.T) { contracttest.Run(t, webhooks.Module, webhooks.NewClient) }
