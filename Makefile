@@ -43,6 +43,10 @@ check: lint fences race test ## Do all that CI does
 golden: ## Write down what is new in the contracts; a break is refused
 	go test -run 'TestContract$$' $(patsubst %/wire.go,./%,$(wildcard modules/*/wire.go)) -update
 
+.PHONY: compat
+compat: ## Compare the contracts with those of the last release, in Go, on the wire and live
+	go test -v -run 'TestCompat$$' -timeout 20m ./cmd/internal/compat -args -compat
+
 .PHONY: edges
 edges: ## Print the calls an order makes on each edge between modules
 	go test -v -run TestCallsPerOrder ./cmd/internal/shop

@@ -6,6 +6,7 @@ tool (
 	github.com/fe3dback/go-arch-lint
 	github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 	github.com/stripe/stripe-mock
+	golang.org/x/exp/cmd/apidiff
 )
 
 require (
