@@ -46,6 +46,7 @@ func TestCompat(t *testing.T) {
 		t.Errorf("%s", broken)
 	}
 	t.Run("mutants", func(t *testing.T) { testMutants(t, tools, found) })
+	t.Run("live", func(t *testing.T) { testLive(t, build(t, old, "cutpoint"), build(t, today, "cutpoint")) })
 }
 
 // breaks are the agreed ones, and why.
