@@ -41,7 +41,7 @@ func TestCompat(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	found := slices.Concat(tools.api(t, today), tools.wire(t, today))
+	found := slices.Concat(tools.api(t, today), tools.words(t, today), tools.wire(t, today))
 	for _, broken := range accepted.judge(found) {
 		t.Errorf("%s", broken)
 	}

@@ -15,6 +15,7 @@ type mutant struct {
 	edits  []edit
 	golden string // part of what the golden messages of its module say; "": they see nothing
 	api    string // part of a finding of apidiff
+	words  string // part of what is said of faults and string constants
 	wire   string // part of a finding on the wire
 }
 
@@ -61,6 +62,7 @@ func mutants() []mutant {
 			name:   "a fault is gone",
 			edits:  []edit{{hooks, `"webhooks.too_many_endpoints"`, `"webhooks.too_many"`}},
 			golden: `in the faults, "webhooks.too_many_endpoints" is gone`,
+			words:  "faults of webhooks: webhooks.too_many_endpoints: gone or changed",
 		},
 		{
 			name:  "a limit is lower",
@@ -103,6 +105,7 @@ func testMutants(t *testing.T, x *tools, already []string) {
 			dir := "modules/" + strings.Split(m.edits[0].file, "/")[1]
 			says(t, "the golden messages", m.golden, golden(t, tree, dir))
 			says(t, "apidiff", m.api, without(x.apiOf(t, tree, dir), already)...)
+			says(t, "the comparison of faults", m.words, without(x.words(t, tree), already)...)
 			if m.wire != "" { // the probe takes a while to build
 				says(t, "the wire", m.wire, without(x.wire(t, tree), already)...)
 			}

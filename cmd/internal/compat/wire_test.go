@@ -163,6 +163,27 @@ func (x *tools) wire(t *testing.T, tree string) []string {
 	return found
 }
 
+// words returns what a tree has lost or changed of the base's faults and string constants, which no message is made of.
+func (x *tools) words(t *testing.T, tree string) (found []string) {
+	t.Helper()
+	describe := func(tree, module string) map[string][]byte {
+		d, err := contracttest.Describe(filepath.Join(tree, "modules", module))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	for _, module := range contracts(t, x.old) {
+		old, new := describe(x.old, module), describe(tree, module)
+		for _, file := range []string{"faults.json", "values.json"} {
+			for _, d := range contracttest.Differences(old[file], new[file]) {
+				found = append(found, fmt.Sprintf("%s of %s: %s: gone or changed", strings.TrimSuffix(file, ".json"), module, d.Path))
+			}
+		}
+	}
+	return found
+}
+
 var index = regexp.MustCompile(`\.\d+\b`)
 
 // compare tells of all that an old message says and that was not understood. A value depends on its place alone, so that the old

@@ -11,7 +11,8 @@
 // A golden file is what other versions of the module and its callers say. What it holds may not change or go; something new beside it
 // only has to be written down, with -update. No flag writes down a break: see docs/contracts.md for what to do instead.
 //
-// Pass carries messages of another version through a contract, for those who compare two versions.
+// Pass carries messages of another version through a contract, and Describe reads the faults and constants of one, for those who compare
+// two versions.
 package contracttest
 
 import (
@@ -65,7 +66,7 @@ func check[C any](dir string, old map[string][]byte, module string, client func(
 	if err != nil {
 		return nil, nil, err
 	}
-	today, err := describe(dir)
+	today, err := Describe(dir)
 	if err != nil {
 		return nil, nil, err
 	}

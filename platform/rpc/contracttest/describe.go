@@ -18,9 +18,9 @@ type description struct {
 	values map[string]string            // by the name of the constant
 }
 
-// describe reads the faults and the exported string constants of the contract in a directory from its source: they are what a caller
+// Describe reads the faults and the exported string constants of the contract in a directory from its source: they are what a caller
 // may look for, whether or not the contract's own code uses them. It returns faults.json and values.json.
-func describe(dir string) (map[string][]byte, error) {
+func Describe(dir string) (map[string][]byte, error) {
 	d := description{map[string]map[string]string{}, map[string]string{}}
 	paths, err := filepath.Glob(filepath.Join(dir, "*.go"))
 	if err != nil {
