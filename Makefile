@@ -111,3 +111,7 @@ bench-import: ## Compare how long orders take while a file is imported with how 
 .PHONY: bench-calls
 bench-calls: ## Measure a call between modules beside Go channels and Watermill
 	cd .ci/bench && go test -run '^$$' -bench . -benchmem
+
+.PHONY: bench-nats
+bench-nats: ## Measure a call over NATS beside a bare request and a call in process
+	go test -v -run '^$$' -bench Call -benchtime 20x ./platform/channel/natslayer

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
-	"github.com/nats-io/nats.go"
 
 	"cutpoint/platform/channel"
 	"cutpoint/platform/channel/natslayer"
@@ -150,61 +149,5 @@ func TestRemainingTimeTravels(t *testing.T) {
 	}
 	if n := started.Load(); n != 2 {
 		t.Errorf("%d calls were started, want the first and the last", n)
-	}
-}
-
-// BenchmarkCall is a typed call over the loopback interface beside a bare request of the client library with a body as long.
-func BenchmarkCall(b *testing.B) {
-	s := serve(b, server.Options{})
-	host(b, open(b, s, natslayer.Options{}), rpc.ServerOptions{}, func(_ context.Context, q question) (reply, error) {
-		return reply{Held: q.Quantity, Where: []string{q.SKU}}, nil
-	})
-	l := open(b, s, natslayer.Options{})
-	caller := rpc.NewCaller(l, "orders", rpc.CallerOptions{})
-	bare := func() *nats.Conn {
-		nc, err := nats.Connect(s.ClientURL())
-		if err != nil {
-			b.Fatal(err)
-		}
-		b.Cleanup(nc.Close)
-		return nc
-	}
-	answering, asking := bare(), bare()
-	body := []byte(`{"held":2,"where":["MUG-1"],"padding":"aaaa"}`)
-	if _, err := answering.Subscribe("bare", func(m *nats.Msg) { _ = m.Respond(body) }); err != nil {
-		b.Fatal(err)
-	}
-	if err := answering.Flush(); err != nil {
-		b.Fatal(err)
-	}
-	sides := []struct {
-		name string
-		call func() error
-	}{
-		{"bare", func() error { _, err := asking.Request("bare", body, patience); return err }},
-		{"ours", func() error { _, err := hold.Call(context.Background(), caller, question{"MUG-1", 2}); return err }},
-	}
-	for _, callers := range []int{1, 64} {
-		for _, side := range sides {
-			b.Run(side.name+"/"+map[int]string{1: "1", 64: "64"}[callers], func(b *testing.B) {
-				b.ReportAllocs()
-				var n atomic.Int64
-				done := make(chan error, callers)
-				for range callers {
-					go func() {
-						var err error
-						for err == nil && n.Add(1) <= int64(b.N) {
-							err = side.call()
-						}
-						done <- err
-					}()
-				}
-				for range callers {
-					if err := <-done; err != nil {
-						b.Error(err)
-					}
-				}
-			})
-		}
 	}
 }
