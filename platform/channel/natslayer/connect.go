@@ -3,6 +3,7 @@ package natslayer
 import (
 	"crypto/tls"
 	"log/slog"
+	"net"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -39,6 +40,7 @@ func Connect(url string, o ConnectOptions) (*nats.Conn, error) {
 	options := []nats.Option{
 		nats.Name(o.Name),
 		nats.Timeout(o.Timeout),
+		nats.SetCustomDialer(&gatherer{net.Dialer{Timeout: o.Timeout}}),
 		nats.ReconnectBufSize(-1),
 		nats.MaxReconnects(-1),
 		nats.ReconnectWait(reconnectPause),
