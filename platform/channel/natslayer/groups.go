@@ -106,12 +106,11 @@ func (l *Layer) sendCopy(to string, m channel.Message) error {
 	if l.hosts(to) {
 		return l.local.SendCopy(to, m)
 	}
-	out := &nats.Msg{Subject: l.subject(to), Header: encodeHeader(&m.Header), Data: m.Body.([]byte)}
-	out.Header[headerCopy] = []string{"1"}
+	n := line{header: &m.Header, copied: true}
 	if !m.Header.ReplyTo.IsZero() {
-		out.Header[headerAnswerTo] = []string{l.address(m.Header.ReplyTo)}
+		n.answerTo = l.address(m.Header.ReplyTo)
 	}
-	return l.deliver(to, m, out)
+	return l.deliver(to, m, &nats.Msg{Subject: l.subject(to), Header: n.encode(), Data: m.Body.([]byte)})
 }
 
 func (l *Layer) checkGroup(group, member string) error {

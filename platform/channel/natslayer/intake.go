@@ -126,9 +126,10 @@ func (l *Layer) takeRequests(module, name string) (stop func() error, err error)
 
 // admit puts a message into the queue of its channel, or tells its sender why not. It never blocks: NATS drops what is not taken.
 func (l *Layer) admit(name string, in *nats.Msg) {
-	m := channel.Message{Header: l.decodeHeader(in), Body: in.Data}
+	header, copied := l.decode(in)
+	m := channel.Message{Header: header, Body: in.Data}
 	send := l.local.Send
-	if in.Header.Get(headerCopy) != "" {
+	if copied {
 		send = l.local.SendCopy
 	}
 	err := send(name, m)

@@ -2,12 +2,14 @@ package natslayer
 
 import (
 	"context"
+	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
 	"path"
 	"slices"
-	"strings"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -144,7 +146,7 @@ func (l *Layer) Send(to string, m channel.Message) error {
 	if err != nil {
 		return err
 	}
-	out := &nats.Msg{Subject: l.subject(to), Header: encodeHeader(&m.Header), Data: body}
+	out := &nats.Msg{Subject: l.subject(to), Header: line{header: &m.Header}.encode(), Data: body}
 	if m.Header.ReplyTo.IsZero() {
 		return l.deliver(to, m, out)
 	}
@@ -254,5 +256,11 @@ func (l *Layer) answers(slot string) string { return l.subject("response." + l.p
 
 // address is the subject of a reply slot, its name with the exclamation mark made a dot: all slots of a process are one wildcard.
 func (l *Layer) address(to channel.ReplyTo) string {
-	return l.subject(strings.Replace(to.String(), "!", ".", 1))
+	var process [8]byte
+	binary.BigEndian.PutUint64(process[:], to.Process)
+	b := make([]byte, 0, 128)
+	b = append(b, l.options.Prefix...)
+	b = append(b, ".response."...)
+	b = hex.AppendEncode(b, process[:])
+	return string(strconv.AppendUint(append(b, '.'), to.Slot, 10))
 }

@@ -2,6 +2,7 @@ package natslayer
 
 import (
 	"encoding/json"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -12,77 +13,111 @@ import (
 	"cutpoint/platform/fault"
 )
 
-// The headers of a message. One that would be empty is left out. The names of W3C Trace Context are in lower case, as it wants them.
+// The headers of a message. All that we say of it is one line, since each header of NATS costs an allocation or two, and a look-up,
+// on either side. W3C Trace Context stands beside it where there is one, for whoever else reads it; its names are in lower case, as
+// it wants them.
 const (
-	headerID          = "Id"
-	headerCausation   = "Causation-Id"
-	headerCorrelation = "Correlation-Id"
-	headerOperation   = "Operation"
-	headerFrom        = "From"
-	headerActor       = "Actor"
-	headerLane        = "Lane"
-	headerRemaining   = "Remaining" // microseconds until its deadline
-	headerAnswerTo    = "Answer-To" // where the NATS reply subject is needed for the acknowledgement
+	headerLine        = "Cutpoint"
 	headerTraceparent = "traceparent"
 	headerTracestate  = "tracestate"
 
-	headerCopy    = "Copy"    // one of a group
 	headerRefused = "Refused" // the code of the fault in the body
 	headerStatus  = "Status"  // set by the server: 503 is "no responders"
 )
 
-func encodeHeader(h *channel.Header) nats.Header {
-	values := make([]string, 0, 10)
-	out := make(nats.Header, 10)
-	set := func(name, value string) {
-		if value != "" {
-			values = append(values, value)
-			out[name] = values[len(values)-1:]
-		}
-	}
-	if !h.ID.IsZero() {
-		set(headerID, h.ID.String())
-	}
-	if !h.Causation.IsZero() {
-		set(headerCausation, h.Causation.String())
-	}
+// lineVersion begins a line: the fields that it has, in their order. A later version adds fields at the end, and keeps the number;
+// another number is another order, which is not read.
+const lineVersion = "1"
+
+// line is what one line says, separated by single spaces after the version: id, causation, microseconds that remain, operation,
+// sending module, actor, correlation id, lane, "c" for a copy to a group, and where to answer if the NATS reply subject is needed for
+// the acknowledgement. A field that is not set is empty. Strings are escaped as in the path of an URL, so that no space is in them.
+type line struct {
+	header   *channel.Header
+	copied   bool   // one of a group
+	answerTo string // a subject
+}
+
+func (n line) String() string {
+	h := n.header
+	b := make([]byte, 0, 192)
+	b = append(b, lineVersion...)
+	b = appendID(append(b, ' '), h.ID)
+	b = appendID(append(b, ' '), h.Causation)
+	b = append(b, ' ')
 	if !h.Deadline.IsZero() {
-		set(headerRemaining, strconv.FormatInt(time.Until(h.Deadline).Microseconds(), 10))
+		b = strconv.AppendInt(b, time.Until(h.Deadline).Microseconds(), 10)
 	}
-	set(headerCorrelation, h.CorrelationID)
-	set(headerOperation, h.Operation)
-	set(headerFrom, h.From)
-	set(headerActor, h.Actor)
-	set(headerLane, h.Lane)
-	set(headerTraceparent, h.Traceparent)
-	set(headerTracestate, h.Tracestate)
+	for _, s := range [...]string{h.Operation, h.From, h.Actor, h.CorrelationID, h.Lane} {
+		b = append(append(b, ' '), url.PathEscape(s)...)
+	}
+	b = append(b, ' ')
+	if n.copied {
+		b = append(b, 'c')
+	}
+	return string(append(append(b, ' '), n.answerTo...))
+}
+
+// readLine is what a line says; what it does not say, or says in a form that is not known, is left out.
+func readLine(s string) line {
+	n := line{header: &channel.Header{}}
+	next := func() (field string) {
+		field, s, _ = strings.Cut(s, " ")
+		return field
+	}
+	text := func() string {
+		t, _ := url.PathUnescape(next())
+		return t
+	}
+	if next() != lineVersion {
+		return n
+	}
+	h := n.header
+	h.ID, h.Causation = parseID(next()), parseID(next())
+	if us, err := strconv.ParseInt(next(), 10, 64); err == nil {
+		h.Deadline = time.Now().Add(time.Duration(us) * time.Microsecond)
+	}
+	h.Operation, h.From, h.Actor, h.CorrelationID, h.Lane = text(), text(), text(), text(), text()
+	n.copied = next() == "c"
+	n.answerTo = next()
+	return n
+}
+
+// encode is the headers of a message.
+func (n line) encode() nats.Header {
+	out := nats.Header{headerLine: {n.String()}}
+	if n.header.Traceparent != "" {
+		out[headerTraceparent] = []string{n.header.Traceparent}
+	}
+	if n.header.Tracestate != "" {
+		out[headerTracestate] = []string{n.header.Tracestate}
+	}
 	return out
 }
 
-func (l *Layer) decodeHeader(in *nats.Msg) channel.Header {
-	get := func(name string) string {
-		if v := in.Header[name]; len(v) > 0 {
-			return v[0]
-		}
-		return ""
-	}
-	h := channel.Header{
-		ID: parseID(get(headerID)), Causation: parseID(get(headerCausation)),
-		CorrelationID: get(headerCorrelation), Operation: get(headerOperation), From: get(headerFrom), Actor: get(headerActor),
-		Lane: get(headerLane), Traceparent: get(headerTraceparent), Tracestate: get(headerTracestate),
-	}
-	if us, err := strconv.ParseInt(get(headerRemaining), 10, 64); err == nil {
-		h.Deadline = time.Now().Add(time.Duration(us) * time.Microsecond)
-	}
+// decode reads the headers of a message, and whether it is a copy to a group.
+func (l *Layer) decode(in *nats.Msg) (h channel.Header, copied bool) {
+	n := readLine(in.Header.Get(headerLine))
+	h = *n.header
+	h.Traceparent, h.Tracestate = in.Header.Get(headerTraceparent), in.Header.Get(headerTracestate)
 	if to, ok := l.slotOf(in.Reply); ok {
 		h.ReplyTo = to
-	} else if to, ok := l.slotOf(get(headerAnswerTo)); ok {
+	} else if to, ok := l.slotOf(n.answerTo); ok {
 		h.ReplyTo = to
 	}
-	return h
+	return h, n.copied
 }
 
-// parseID reads what channel.ID.String wrote.
+// appendID writes an id as two numbers, or nothing.
+func appendID(b []byte, id channel.ID) []byte {
+	if id.IsZero() {
+		return b
+	}
+	b = strconv.AppendUint(b, id.Process, 16)
+	return strconv.AppendUint(append(b, '-'), id.Number, 10)
+}
+
+// parseID reads what appendID wrote.
 func parseID(s string) (id channel.ID) {
 	process, number, ok := strings.Cut(s, "-")
 	if !ok {
