@@ -8,6 +8,8 @@
 // an answer names the sender's reply slot as its NATS reply subject, so that the server's "no responders", a refusal and the answer
 // all come back to the slot. Any other message is acknowledged when it was admitted.
 //
+// What a message says of itself is one header line (Cutpoint; see wire.go), beside W3C Trace Context.
+//
 // A channel "x.request" is an endpoint of a NATS micro service named x: `nats micro ls`, `info` and `stats` show the modules.
 //
 // # What differs from one process
