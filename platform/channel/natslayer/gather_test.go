@@ -17,14 +17,18 @@ type slowConn struct {
 	mu     sync.Mutex
 	writes int
 	all    bytes.Buffer
+	begun  chan struct{}
 	take   chan error
 	closed chan struct{}
 	once   sync.Once
 }
 
-func newSlowConn() *slowConn { return &slowConn{take: make(chan error), closed: make(chan struct{})} }
+func newSlowConn() *slowConn {
+	return &slowConn{begun: make(chan struct{}, 10), take: make(chan error), closed: make(chan struct{})}
+}
 
 func (c *slowConn) Write(p []byte) (int, error) {
+	c.begun <- struct{}{}
 	select {
 	case err := <-c.take:
 		if err != nil {
@@ -52,12 +56,10 @@ func TestGathering(t *testing.T) {
 			}
 			want += s
 		}
+		write("first;")
+		<-c.begun
 		for i := range 100 {
-			write(fmt.Sprint(i, " "))
-		}
-		c.take <- nil
-		for i := range 100 {
-			write(fmt.Sprint(i, "; "))
+			write(fmt.Sprint(i, ";"))
 		}
 		closed := make(chan error)
 		go func() { closed <- g.Close() }()
@@ -74,8 +76,8 @@ func TestGathering(t *testing.T) {
 		if got := c.all.String(); got != want {
 			t.Errorf("written %q, want %q", got, want)
 		}
-		if c.writes > 110 { // the second hundred in one or two; the first writer may have been early
-			t.Errorf("%d writes", c.writes)
+		if c.writes != 2 {
+			t.Errorf("%d writes, want one for the first and one for all others", c.writes)
 		}
 		if _, err := g.Write([]byte("late")); !errors.Is(err, net.ErrClosed) {
 			t.Errorf("after Close: %v", err)
@@ -85,9 +87,10 @@ func TestGathering(t *testing.T) {
 		c := newSlowConn()
 		g := gather(c)
 		done := make(chan error, 1)
+		accepted := -1 // the last one is refused
 		go func() {
 			var err error
-			for err == nil {
+			for ; err == nil; accepted++ {
 				_, err = g.Write(make([]byte, gatherLimit))
 			}
 			done <- err
@@ -97,6 +100,9 @@ func TestGathering(t *testing.T) {
 		c.take <- broken
 		if err := <-done; !errors.Is(err, broken) {
 			t.Errorf("who waited was told %v", err)
+		}
+		if accepted > 3 { // one was taken, one failed, one waited
+			t.Errorf("%d were accepted", accepted)
 		}
 		<-c.closed // so that the reader learns of it
 		if err := g.Close(); err != nil {
