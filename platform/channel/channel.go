@@ -187,7 +187,11 @@ func (i ID) String() string {
 }
 
 // ReplyTo is the address of a reply slot.
-type ReplyTo struct{ Process, Slot uint64 }
+type ReplyTo struct {
+	Process, Slot uint64
+
+	User string // whom the server between the processes knows that one as; "": it keeps nobody apart, or there is none
+}
 
 // IsZero reports whether no answer is wanted.
 func (r ReplyTo) IsZero() bool { return r == ReplyTo{} }

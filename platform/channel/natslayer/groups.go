@@ -123,5 +123,8 @@ func (l *Layer) checkGroup(group, member string) error {
 	if l.refuses.Load() {
 		return channel.ErrClosed
 	}
+	if l.options.User != "" {
+		return channel.ErrNotAllowed.Saying("users of the NATS server have no groups")
+	}
 	return nil
 }

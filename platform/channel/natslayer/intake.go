@@ -34,19 +34,22 @@ func (l *Layer) Listen(names ...string) (channel.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	for i, name := range names {
-		if err := l.join(name); err != nil {
-			r.Close()
-			l.leave(names[:i])
-			return nil, err
+	joined := 0
+	err = l.granted(func() error {
+		for _, name := range names {
+			if err := l.join(name); err != nil {
+				return err
+			}
+			joined++
 		}
-	}
-	if err := l.flush(); err != nil { // from now on others reach it
+		return nil
+	})
+	if err != nil {
 		r.Close()
-		l.leave(names)
-		return nil, l.reached(err)
+		l.leave(names[:joined])
+		return nil, err
 	}
-	return &listener{r, sync.OnceFunc(func() { l.leave(names) })}, nil
+	return &listener{r, sync.OnceFunc(func() { l.leave(names) })}, nil // by now others reach it
 }
 
 // join counts a listener in. The first one subscribes.
@@ -90,7 +93,7 @@ func (l *Layer) leave(names []string) {
 // take subscribes to a channel. What it has received it hands on even after it was stopped. A module's requests are an endpoint of
 // a service, for discovery; a channel that is local to this process has no queue group, since nobody shares it.
 func (l *Layer) take(name string) (stop func() error, err error) {
-	if module, ok := strings.CutSuffix(name, ".request"); ok && !strings.ContainsAny(module, ".!") {
+	if module, ok := strings.CutSuffix(name, requestSuffix); ok && !strings.ContainsAny(module, ".!") {
 		return l.takeRequests(module, name)
 	}
 	var s *nats.Subscription
@@ -117,7 +120,7 @@ func (l *Layer) takeRequests(module, name string) (stop func() error, err error)
 	}
 	err = s.AddEndpoint("request", micro.HandlerFunc(func(r micro.Request) {
 		l.admit(name, &nats.Msg{Subject: r.Subject(), Reply: r.Reply(), Header: nats.Header(r.Headers()), Data: r.Data()})
-	}), micro.WithEndpointSubject(l.subject(name)))
+	}), micro.WithEndpointSubject(l.requests(name)))
 	if err != nil {
 		return nil, errors.Join(err, s.Stop())
 	}
@@ -126,6 +129,10 @@ func (l *Layer) takeRequests(module, name string) (stop func() error, err error)
 
 // admit puts a message into the queue of its channel, or tells its sender why not. It never blocks: NATS drops what is not taken.
 func (l *Layer) admit(name string, in *nats.Msg) {
+	if l.isForged(in) {
+		l.options.Log.Warn("a call wants its answer sent to somebody else", "subject", in.Subject, "reply", in.Reply)
+		return
+	}
 	header, copied := l.decode(in)
 	m := channel.Message{Header: header, Body: in.Data}
 	send := l.local.Send

@@ -30,6 +30,7 @@ type Options struct {
 	channel.Options
 
 	Prefix   string        // of every subject; two shops on one server have two
+	User     string        // as whom the server knows this process, if it keeps users apart: then every process has one. See users.go
 	Hosted   []string      // channels that this process serves: what it sends there itself never leaves it
 	Allowed  []string      // channels that it may send to, patterns of path.Match; none: all. NATS would not tell a forbidden one from a slow one
 	Patience time.Duration // longest wait for the server, and for the acknowledgement of a message that wants no answer
@@ -46,6 +47,7 @@ type Layer struct {
 	process string
 	refuses atomic.Bool // closed, or draining
 	far     bool        // answers to this process take the way of those to others; for tests
+	rights  rights
 
 	mu      sync.Mutex
 	intakes map[string]*intake // by channel
@@ -77,6 +79,7 @@ func New(nc *nats.Conn, o Options) (*Layer, error) {
 		options: o, conn: nc, local: local, groups: channel.NewMemberships(o.GroupExpiry), process: local.Info().Process,
 		intakes: map[string]*intake{},
 	}
+	l.watchRights()
 	if err := l.subscribe(); err != nil {
 		l.Close()
 		return nil, fmt.Errorf("subscribe at the NATS server: %w", err)
@@ -88,8 +91,11 @@ func (o Options) check() error {
 	if err := o.Check(); err != nil {
 		return err
 	}
-	if err := channel.CheckName(o.Prefix); err != nil {
-		return fmt.Errorf("subject prefix: %w", err)
+	if err := CheckPrefix(o.Prefix); err != nil {
+		return err
+	}
+	if o.User != "" && CheckUser(o.User) != nil {
+		return CheckUser(o.User)
 	}
 	for _, p := range o.Allowed {
 		if _, err := path.Match(p, ""); err != nil {
@@ -99,22 +105,25 @@ func (o Options) check() error {
 	return nil
 }
 
-// subscribe makes the two subscriptions that every process has: for answers, and for news of groups.
+// subscribe makes the two subscriptions that every process has: for answers, and for news of groups, which users do without.
 func (l *Layer) subscribe() error {
-	for subject, take := range map[string]nats.MsgHandler{
-		l.answers("*"):          l.answered,
-		l.subject(groupChannel): l.heard,
-	} {
-		s, err := l.conn.Subscribe(subject, take)
-		if err != nil {
-			return err
+	takers := map[string]nats.MsgHandler{l.answers("*"): l.answered}
+	if l.options.User == "" {
+		takers[l.subject(groupChannel)] = l.heard
+	}
+	return l.granted(func() error {
+		for subject, take := range takers {
+			s, err := l.conn.Subscribe(subject, take)
+			if err != nil {
+				return err
+			}
+			l.fixed = append(l.fixed, s)
 		}
-		l.fixed = append(l.fixed, s)
-	}
-	if err := l.flush(); err != nil {
-		return err
-	}
-	return l.tell(news{Ask: true})
+		if l.options.User != "" {
+			return nil
+		}
+		return l.tell(news{Ask: true})
+	})
 }
 
 // flush returns when the server has seen all that was written before.
@@ -146,12 +155,13 @@ func (l *Layer) Send(to string, m channel.Message) error {
 	if err != nil {
 		return err
 	}
-	out := &nats.Msg{Subject: l.subject(to), Header: line{header: &m.Header}.encode(), Data: body}
+	out := &nats.Msg{Subject: l.request(to), Header: line{header: &m.Header}.encode(), Data: body}
 	if m.Header.ReplyTo.IsZero() {
 		return l.deliver(to, m, out)
 	}
+	m.Header.ReplyTo.User = l.options.User
 	out.Reply = l.address(m.Header.ReplyTo)
-	return l.reached(l.conn.PublishMsg(out))
+	return l.publish(out)
 }
 
 // sendable returns the body of a message that may cross, or why it may not.
@@ -169,12 +179,17 @@ func (l *Layer) sendable(to string, body any) ([]byte, error) {
 		return nil, channel.ErrClosed
 	case !l.allows(to):
 		return nil, channel.ErrNotAllowed.Saying("this process is not configured to send to %s", to)
+	case l.options.User != "" && !strings.HasSuffix(to, requestSuffix):
+		return nil, channel.ErrNotAllowed.Saying("a user of the NATS server calls modules and sends nothing to %s", to)
 	}
 	return b, nil
 }
 
 // deliver sends a message that wants no answer, and waits until it is admitted. One that nobody listens to waits here.
 func (l *Layer) deliver(to string, m channel.Message, out *nats.Msg) error {
+	if l.options.User != "" {
+		return channel.ErrNotAllowed.Saying("a user of the NATS server sends %s calls only, which want an answer", to)
+	}
 	ack, err := l.conn.RequestMsg(out, l.options.Patience)
 	switch {
 	case errors.Is(err, nats.ErrNoResponders):
@@ -252,15 +267,19 @@ func (l *Layer) Close() {
 func (l *Layer) Stats() []channel.Stats { return l.local.Stats() }
 
 // answers is the subject of the answers to a slot of this process.
-func (l *Layer) answers(slot string) string { return l.subject("response." + l.process + "." + slot) }
+func (l *Layer) answers(slot string) string {
+	return l.subject(responses(l.options.User) + l.process + "." + slot)
+}
 
-// address is the subject of a reply slot, its name with the exclamation mark made a dot: all slots of a process are one wildcard.
+// address is the subject of a reply slot, its name with the exclamation mark made a dot and the user before it: all slots of a
+// process are one wildcard, and all processes of a user.
 func (l *Layer) address(to channel.ReplyTo) string {
 	var process [8]byte
 	binary.BigEndian.PutUint64(process[:], to.Process)
 	b := make([]byte, 0, 128)
 	b = append(b, l.options.Prefix...)
-	b = append(b, ".response."...)
+	b = append(b, '.')
+	b = append(b, responses(to.User)...)
 	b = hex.AppendEncode(b, process[:])
 	return string(strconv.AppendUint(append(b, '.'), to.Slot, 10))
 }

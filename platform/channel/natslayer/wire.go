@@ -135,6 +135,9 @@ func parseID(s string) (id channel.ID) {
 // slotOf is the reply slot that a subject is the address of.
 func (l *Layer) slotOf(subject string) (to channel.ReplyTo, ok bool) {
 	rest, ok := strings.CutPrefix(subject, l.options.Prefix+".response.")
+	if ok && l.options.User != "" {
+		to.User, rest, ok = strings.Cut(rest, ".")
+	}
 	if !ok {
 		return to, false
 	}
