@@ -56,7 +56,7 @@ func mayPublish(user, subject string) bool {
 			slices.Contains([]string{"$JS.API.STREAM.INFO.CUTPOINT_EVENTS", "$JS.API.STREAM.CREATE.CUTPOINT_EVENTS"}, subject)
 	case Operator:
 		verb, _, _ := strings.Cut(strings.TrimPrefix(subject, "$SRV."), ".")
-		return strings.HasPrefix(subject, "$SRV.") && (verb == "PING" || verb == "STATS")
+		return strings.HasPrefix(subject, "$SRV.") && slices.Contains([]string{"PING", "STATS", "INFO"}, verb)
 	}
 	return slices.ContainsFunc(shop.Calls(user), func(module string) bool { return subject == "cutpoint."+module+".request."+user })
 }

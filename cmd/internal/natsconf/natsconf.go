@@ -99,7 +99,7 @@ func Users(prefix string, processes [][]string) (users []User) {
 		Publish:   []string{prefix + ".events.>", "$JS.API.STREAM.INFO." + stream, "$JS.API.STREAM.CREATE." + stream},
 		Subscribe: []string{natslayer.Inbox(prefix, Events) + ".>"},
 	}}, User{Name: Operator, Why: "sees who is there and how busy: nats micro ls, stats", Permissions: natslayer.Permissions{
-		Publish:   []string{"$SRV.PING", "$SRV.PING.>", "$SRV.STATS", "$SRV.STATS.>"},
+		Publish:   []string{"$SRV.PING", "$SRV.PING.>", "$SRV.STATS", "$SRV.STATS.>", "$SRV.INFO", "$SRV.INFO.>"},
 		Subscribe: []string{"_INBOX.>"},
 	}})
 }
