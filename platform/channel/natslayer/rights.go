@@ -91,7 +91,7 @@ func (l *Layer) granted(do func() error) error {
 		return l.unproved(err)
 	}
 	err := l.conn.LastError()
-	if subject, ok := forbidden(err); ok && err != before {
+	if subject, ok := forbidden(err); ok && err != before { //nolint:errorlint // another complaint, even if it says the same
 		return notGranted(subject)
 	}
 	return nil
