@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"cutpoint/cmd/internal/eventstream"
+	"cutpoint/platform/channel/natslayer"
 )
 
 // events is where the events of orders go besides the feed: to a stream of NATS JetStream, or nowhere.
@@ -17,17 +18,19 @@ type events struct {
 	EventsStream      string `help:"Name of the stream; made if it is not there." default:"CUTPOINT_EVENTS" placeholder:"NAME"`
 	EventsSubject     string `help:"Events go to the subjects PREFIX.events.TYPE." default:"cutpoint" placeholder:"PREFIX"`
 	EventsReplicas    int    `help:"Servers that keep the stream: 1, or 3 in a cluster. A stream that is kept by fewer is refused." default:"1"`
-	EventsCredentials string `help:"File with the credentials of the NATS user." type:"path" placeholder:"FILE"`
+	EventsKey         string `help:"File with the seed of the NATS user for events; the authority of the server's certificate is that of --nats-ca." type:"path" placeholder:"FILE"`
+	EventsCredentials string `help:"File with the credentials of that user, for servers with operator and accounts." type:"path" placeholder:"FILE"`
 	EventsAllowWeak   bool   `help:"Publish also to a stream whose settings may lose events: in memory, acknowledged before it is written, or with fewer replicas."`
 }
 
 // publish starts the publisher, if there is to be one, and returns what stops it.
-func (e events) publish(ctx context.Context, feed eventstream.Feed, log *slog.Logger) (stop func(), err error) {
+func (e events) publish(ctx context.Context, feed eventstream.Feed, ca string, log *slog.Logger) (stop func(), err error) {
 	if e.Events == "" {
 		return func() {}, nil
 	}
 	p, err := eventstream.New(eventstream.Deps{Orders: feed, URL: e.Events, Random: rand.Float64, Log: log}, eventstream.Options{
-		Stream: e.EventsStream, Prefix: e.EventsSubject, Replicas: e.EventsReplicas, Credentials: e.EventsCredentials, AllowWeak: e.EventsAllowWeak,
+		Stream: e.EventsStream, Prefix: e.EventsSubject, Replicas: e.EventsReplicas, AllowWeak: e.EventsAllowWeak,
+		Connect: natslayer.ConnectOptions{Key: e.EventsKey, Credentials: e.EventsCredentials, CA: ca},
 	})
 	if err != nil {
 		return nil, err

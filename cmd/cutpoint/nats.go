@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -16,42 +15,6 @@ import (
 	"cutpoint/cmd/internal/shop"
 	"cutpoint/platform/channel/natslayer"
 )
-
-// natsFlags say how a process reaches the NATS server, and as whom.
-type natsFlags struct {
-	NatsKey     string `help:"File with the seed of this process's NATS user, from cutpoint nats-config." type:"path" placeholder:"FILE"`
-	NatsUser    string `help:"Name of that user; the name of its file without .nk if not given." placeholder:"NAME"`
-	NatsCreds   string `help:"File with the user's JWT and key, for servers with operator and accounts; it needs --nats-user if users are kept apart." type:"path" placeholder:"FILE"`
-	NatsCA      string `name:"nats-ca" help:"Authority that signed the NATS server's certificate, PEM." type:"path" placeholder:"FILE"`
-	NatsCert    string `help:"Certificate of this process, PEM, for servers that ask for one." type:"path" placeholder:"FILE"`
-	NatsCertKey string `help:"Its key." type:"path" placeholder:"FILE"`
-	NatsPrefix  string `help:"First word of every NATS subject; two shops on one server have two." default:"cutpoint"`
-}
-
-// user is whom the server knows this process as; "" if it keeps nobody apart. It belongs into natslayer.Options.
-func (f natsFlags) user() string {
-	if f.NatsUser != "" || f.NatsKey == "" {
-		return f.NatsUser
-	}
-	return strings.TrimSuffix(filepath.Base(f.NatsKey), natsconf.SeedSuffix)
-}
-
-// options are those of a connection.
-func (f natsFlags) options(log *slog.Logger) (natslayer.ConnectOptions, error) {
-	if f.NatsKey != "" && f.NatsCreds != "" {
-		return natslayer.ConnectOptions{}, errors.New("--nats-key and --nats-creds say who this process is: give one")
-	}
-	if (f.NatsCert == "") != (f.NatsCertKey == "") {
-		return natslayer.ConnectOptions{}, errors.New("--nats-cert and --nats-cert-key belong together")
-	}
-	name := "cutpoint"
-	if f.user() != "" {
-		name += " " + f.user()
-	}
-	return natslayer.ConnectOptions{
-		Name: name, Credentials: f.NatsCreds, Key: f.NatsKey, CA: f.NatsCA, Certificate: f.NatsCert, CertificateKey: f.NatsCertKey, Log: log,
-	}, nil
-}
 
 type natsConfigCommand struct {
 	Out     string   `help:"Directory for the files, made if it is not there." required:"" type:"path" placeholder:"DIR"`
@@ -137,7 +100,7 @@ func writeFile(path string, f natsconf.File) (err error) {
 func (c *natsConfigCommand) explain(t terminal, processes [][]string) {
 	_, port, _ := net.SplitHostPort(c.Listen)
 	url := "tls://" + net.JoinHostPort(c.hosts()[0], port)
-	fmt.Fprintf(t.out, `Wrote the configuration of a NATS server, its certificate and the keys of its users to %s.
+	fmt.Fprintf(t.Out, `Wrote the configuration of a NATS server, its certificate and the keys of its users to %s.
 The certificate is good for %d days. The *%s files and server.key are secrets: give each process its own, and nobody another.
 
 Run the server:
@@ -153,11 +116,11 @@ Run the processes:
 	}
 	for _, u := range natsconf.Users(c.Prefix, processes) {
 		if u.Hosts != nil {
-			fmt.Fprintf(t.out, "  cutpoint serve %s --channel %s --nats-key %s --nats-ca %s%s\n", hosting(u.Hosts), url,
+			fmt.Fprintf(t.Out, "  cutpoint serve %s --channel %s --nats-key %s --nats-ca %s%s\n", hosting(u.Hosts), url,
 				filepath.Join(c.Out, u.Name+natsconf.SeedSuffix), filepath.Join(c.Out, natsconf.AuthorityFile), prefix)
 		}
 	}
-	fmt.Fprintf(t.out, "\nSee who is there:\n\n  nats --server %s --nkey %s --tlsca %s micro ls\n", url,
+	fmt.Fprintf(t.Out, "\nSee who is there:\n\n  nats --server %s --nkey %s --tlsca %s micro ls\n", url,
 		filepath.Join(c.Out, natsconf.Operator+natsconf.SeedSuffix), filepath.Join(c.Out, natsconf.AuthorityFile))
 }
 
@@ -168,8 +131,8 @@ func hosting(hosts []string) string {
 	if len(modules) > 0 {
 		flags = "--modules " + strings.Join(modules, ",")
 	}
-	if len(modules) < len(hosts) {
-		flags += " --http"
+	if len(modules) == len(hosts) {
+		flags += " --http=false"
 	}
 	return flags
 }

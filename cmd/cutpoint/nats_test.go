@@ -50,22 +50,3 @@ func TestNatsConfigKeepsSecrets(t *testing.T) {
 		t.Errorf("%d secrets, want those of 8 users and the server's", secrets)
 	}
 }
-
-func TestNatsFlags(t *testing.T) {
-	for _, c := range []struct {
-		flags natsFlags
-		user  string
-		good  bool
-	}{
-		{natsFlags{}, "", true},
-		{natsFlags{NatsKey: "/etc/nats/orders.nk", NatsCA: "ca.crt"}, "orders", true},
-		{natsFlags{NatsKey: "/etc/nats/key", NatsUser: "orders"}, "orders", true},
-		{natsFlags{NatsKey: "a.nk", NatsCreds: "a.creds"}, "a", false},
-		{natsFlags{NatsCert: "a.crt"}, "", false},
-	} {
-		o, err := c.flags.options(nil)
-		if (err == nil) != c.good || c.flags.user() != c.user || c.good && (o.Key != c.flags.NatsKey || o.CA != c.flags.NatsCA) {
-			t.Errorf("%+v: user %q, %+v, %v", c.flags, c.flags.user(), o, err)
-		}
-	}
-}

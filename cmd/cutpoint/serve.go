@@ -51,7 +51,7 @@ func (c *serveCommand) Run(ctx context.Context, t terminal) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, c.Close(s.Host)) }()
-	stopEvents, err := c.publish(ctx, s.Contracts().Orders, s.Log)
+	stopEvents, err := c.publish(ctx, s.Contracts().Orders, c.NATSCA, s.Log)
 	if err != nil {
 		return err
 	}

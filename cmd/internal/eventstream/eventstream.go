@@ -19,6 +19,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -49,13 +50,17 @@ const (
 	DefaultPrefix = "cutpoint"
 )
 
+// User is the name of the publisher at a server that keeps users apart.
+const User = "events"
+
 // Options have defaults; the zero value takes them.
 type Options struct {
-	Stream      string // its name; DefaultStream
-	Prefix      string // events go to the subjects <prefix>.events.<type>; DefaultPrefix
-	Replicas    int    // of a stream that is made here, and the fewest of one that is there; 1
-	AllowWeak   bool   // publish also to a stream that may lose what it acknowledged
-	Credentials string // file with the user's JWT and key; "": none
+	Stream    string // its name; DefaultStream
+	Prefix    string // events go to the subjects <prefix>.events.<type>; DefaultPrefix
+	Replicas  int    // of a stream that is made here, and the fewest of one that is there; 1
+	AllowWeak bool   // publish also to a stream that may lose what it acknowledged
+
+	Connect natslayer.ConnectOptions // how the server is reached; name, timeout and log are the publisher's
 
 	Batch      int           // events read and under way at once, at most 200; 200
 	PollEvery  time.Duration // how often the feed is read when there was nothing new; 250 ms
@@ -217,9 +222,12 @@ func (p *Publisher) connect() error {
 	if p.nc != nil {
 		return nil
 	}
-	nc, err := natslayer.Connect(p.deps.URL, natslayer.ConnectOptions{
-		Name: "cutpoint events", Credentials: p.options.Credentials, Timeout: p.options.AckTimeout, Log: p.deps.Log,
-	})
+	o := p.options.Connect
+	o.Name, o.Timeout, o.Log = "cutpoint events", p.options.AckTimeout, p.deps.Log
+	if o.Key != "" { // then the server may keep users apart, and lets this one read the answers to nobody else
+		o.Other = append(slices.Clone(o.Other), nats.CustomInboxPrefix(natslayer.Inbox(p.options.Prefix, User)))
+	}
+	nc, err := natslayer.Connect(p.deps.URL, o)
 	if err != nil {
 		return fmt.Errorf("reach the NATS server: %w", err)
 	}

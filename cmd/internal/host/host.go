@@ -31,11 +31,11 @@ import (
 	"cutpoint/platform/web"
 )
 
-// Defaults of a process.
-const (
-	DefaultCallTimeout = 5 * time.Second
-	edge               = "http" // the name under which the HTTP faces call modules
-)
+// DefaultCallTimeout is the longest wait of a module for another one.
+const DefaultCallTimeout = 5 * time.Second
+
+// Edge is the name under which the HTTP faces call modules.
+const Edge = "http"
 
 // Options are the settings of a process. Data or DB, Log and Known are required.
 type Options struct {
@@ -48,6 +48,7 @@ type Options struct {
 
 	Channel     string                   // "" or InMemory, or the URL of a NATS server (or of several, with commas between)
 	Prefix      string                   // of the subjects; natslayer.DefaultPrefix
+	User        string                   // whom the server knows this process as; "" if it keeps nobody apart
 	NATS        natslayer.ConnectOptions // how the server is reached
 	ConnectWait time.Duration            // how long to wait for it; DefaultConnectWait
 
@@ -194,7 +195,7 @@ func (h *Host) Caller(from string) *rpc.Caller {
 
 // Edge is how HTTP faces call modules.
 func (h *Host) Edge() *rpc.Caller {
-	return rpc.NewCaller(h.Layer, edge, rpc.CallerOptions{Timeout: h.options.RequestTimeout, Observe: h.options.Observe})
+	return rpc.NewCaller(h.Layer, Edge, rpc.CallerOptions{Timeout: h.options.RequestTimeout, Observe: h.options.Observe})
 }
 
 // Start starts modules, one after the other: whoever is called stands before who calls.

@@ -63,7 +63,7 @@ func (h *Host) joinNATS(ctx context.Context, o channel.Options) error {
 	if err != nil {
 		return err
 	}
-	no := natslayer.Options{Options: o, Prefix: h.options.Prefix, Log: h.options.Log}
+	no := natslayer.Options{Options: o, Prefix: h.options.Prefix, User: h.options.User, Log: h.options.Log}
 	for _, module := range h.options.Modules {
 		no.Hosted = append(no.Hosted, module+".request")
 	}

@@ -24,8 +24,8 @@ type Settings struct {
 	Addr string `help:"Address to serve HTTP on." default:"127.0.0.1:8080"`
 	HTTP bool   `name:"http" help:"Serve HTTP; --http=false: only the modules." default:"${http}"`
 	Datastores
-	Channel         string         `help:"Where modules of other processes are: the URL of a NATS server, or memory if there are none." default:"memory" placeholder:"URL"`
-	ChannelPrefix   string         `help:"First token of every NATS subject; two shops on one server have two." default:"cutpoint"`
+	Channel string `help:"Where modules of other processes are: the URL of a NATS server, or memory if there are none." default:"memory" placeholder:"URL"`
+	NATS
 	ChannelWait     time.Duration  `help:"How long to wait for a NATS server that is not up yet." default:"30s"`
 	ChannelCapacity int            `help:"Calls that may wait for a module before more are refused (503 channel_full); a busy module answers 100 in a tenth of a second." default:"100"`
 	Workers         int            `help:"Calls that a module handles at once. Most wait for a commit that others share, so there are more than processors." default:"64"`
@@ -42,8 +42,12 @@ type Settings struct {
 // Options are the options of a process with these settings, which writes its log to the terminal. Modules are left open.
 func (s Settings) Options(t Terminal) (Options, error) {
 	log, err := telemetry.NewLog(t.Err, s.LogLevel, s.LogFormat)
+	if err != nil {
+		return Options{}, err
+	}
 	o := s.Datastores.Options()
-	o.Channel, o.Prefix, o.ConnectWait = s.Channel, s.ChannelPrefix, s.ChannelWait
+	o.Channel, o.Prefix, o.User, o.ConnectWait = s.Channel, s.NATSPrefix, s.User(), s.ChannelWait
+	o.NATS, err = s.ConnectOptions(t.Program)
 	o.Capacity, o.Workers, o.ModuleCapacity, o.ModuleWorkers = s.ChannelCapacity, s.Workers, s.ModuleCapacity, s.ModuleWorkers
 	o.CallTimeout, o.RequestTimeout, o.BodyLimit = s.CallTimeout, s.RequestTimeout, s.BodyLimit
 	o.Version, o.Log = Version(), log

@@ -3,6 +3,7 @@ package shop
 import (
 	"slices"
 
+	"cutpoint/cmd/internal/host"
 	"cutpoint/modules/inventory"
 	"cutpoint/modules/orders"
 	"cutpoint/modules/payments"
@@ -11,7 +12,7 @@ import (
 )
 
 // Edge is the name under which the HTTP faces call modules.
-const Edge = edge
+const Edge = host.Edge
 
 // Calls names the modules that one calls, or the edge. It is what Open hands to each door, and a test holds it against the
 // permissions in arch-lint.yml, which the fences hold against the imports.
@@ -21,7 +22,7 @@ func Calls(caller string) []string {
 		return []string{inventory.Module, pricing.Module, payments.Module}
 	case webhooks.Module:
 		return []string{orders.Module}
-	case edge:
+	case Edge:
 		return Modules()
 	}
 	return nil

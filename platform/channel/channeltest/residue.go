@@ -48,7 +48,8 @@ func noReadersLeft(t *stage) {
 func noWaitsLeft(t *stage) {
 	const crowd = 1000
 	calls := 0
-	l := t.open(channel.Options{Capacity: crowd, Expiry: time.Hour})
+	// Across processes what remains of a call's time travels with it, so that a call outlives its caller by its journey.
+	l := t.open(channel.Options{Capacity: 4 * crowd, Expiry: time.Hour})
 	r := t.listen(l, name)
 	t.leavesNothing(l, t.rounds(100), func(rounds int) {
 		calls += rounds * crowd

@@ -21,7 +21,7 @@ func TestHeadersCross(t *testing.T) {
 		want := channel.Header{
 			ID: id("id"), Causation: id("causation"), CorrelationID: text("correlation"), Operation: text("operation"), From: text("from"),
 			Actor: text("actor"), Lane: text("lane"), Traceparent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
-			ReplyTo: channel.ReplyTo(struct{ Process, Slot uint64 }{rapid.Uint64Min(1).Draw(t, "process"), rapid.Uint64().Draw(t, "slot")}),
+			ReplyTo: channel.ReplyTo{Process: rapid.Uint64Min(1).Draw(t, "process"), Slot: rapid.Uint64().Draw(t, "slot")},
 		}
 		n := line{header: &want, copied: rapid.Bool().Draw(t, "copied"), answerTo: l.address(want.ReplyTo)}
 		got, copied := l.decode(&nats.Msg{Header: n.encode()})
