@@ -184,7 +184,7 @@ func (s *Shop) newInventory(c Config) (host.Module, error) {
 func (s *Shop) newPricing(c Config) (host.Module, error) {
 	return pricingmod.New(pricingmod.Deps{
 		Layer: s.Layer, Path: s.Datastore(pricing.Module, pricing.Module), Now: Now, NewID: s.NewID, Log: s.Log,
-	}, pricingmod.Options{Workers: s.Workers(pricing.Module), QuoteValidity: c.QuoteValidity, Fail: c.Fail})
+	}, pricingmod.Options{Workers: s.Workers(pricing.Module), QuoteValidity: c.QuoteValidity, Alone: s.Alone(pricing.Module), Fail: c.Fail})
 }
 
 func (s *Shop) newPayments(c Config) (host.Module, error) {

@@ -52,6 +52,7 @@ type Options struct {
 	Cached  int // price sets, and coupons, kept in memory, about 200 bytes and 40 a price each; 0: 50,000. See pricebook.Options
 
 	QuoteValidity time.Duration // how long a quote is honoured; 0: 15 minutes
+	Alone         bool          // no other instance has this store: what was not put through this one is not looked for
 
 	Fail failpoint.Points // for tests; see store.Options
 }
@@ -89,7 +90,7 @@ func (m *Module) Start(ctx context.Context) error {
 	}
 	server := rpc.NewServer(m.deps.Layer, pricing.Module, rpc.ServerOptions{Workers: m.options.Workers, Log: m.deps.Log})
 	pricing.Serve(server, pricebook.New(s, m.deps.Now, m.deps.NewID, pricebook.Options{
-		Cached: m.options.Cached, QuoteValidity: m.options.QuoteValidity,
+		Cached: m.options.Cached, QuoteValidity: m.options.QuoteValidity, Alone: m.options.Alone,
 	}))
 	if err := server.Start(ctx); err != nil {
 		return errors.Join(err, s.Close())

@@ -16,8 +16,8 @@ import (
 // active keeps all rules that any order may meet in memory: price lists, automatic promotions, tax rates and shipping methods that are
 // active. There are only so many of each, so none is ever evicted. A calculation reads them without a lock.
 //
-// A rule that was put is read again after its commit, under the lock: whoever comes last sees the latest commit, however many are put
-// at once. Where that reading fails, everything is forgotten, and the next calculation reads it anew.
+// A rule that was put is read again when the history tells of it (cache.go), under the lock: whoever comes last sees the latest commit,
+// however many are put at once. Where that reading fails, everything is forgotten, and the next calculation reads it anew.
 type active struct {
 	current atomic.Pointer[reckon.Rules] // nil: not read yet
 
@@ -65,18 +65,34 @@ func (a *active) load(db *gorm.DB) error {
 	return err
 }
 
-// refresh reads one rule again. If nothing was read yet, there is nothing to refresh.
-func (a *active) refresh(db *gorm.DB, kind, code string) {
+// refresh reads again those of some rules that are kept here. If nothing was read yet, there is nothing to refresh.
+func (a *active) refresh(db *gorm.DB, put []ruleName) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.current.Load() == nil {
 		return
 	}
-	if err := a.reread(db, kind, code); err != nil {
-		a.current.Store(nil)
-		return
+	stale := false
+	for _, r := range put {
+		if r.kind == pricing.RulePrices {
+			continue
+		}
+		if err := a.reread(db, r.kind, r.code); err != nil {
+			a.current.Store(nil)
+			return
+		}
+		stale = true
 	}
-	a.build()
+	if stale {
+		a.build()
+	}
+}
+
+// forget lets the next calculation read everything anew.
+func (a *active) forget() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.current.Store(nil)
 }
 
 func (a *active) reread(db *gorm.DB, kind, code string) error {

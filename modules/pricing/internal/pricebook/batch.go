@@ -18,15 +18,12 @@ func (b *Book) PutManyPrices(ctx context.Context, r pricing.PutManyPricesRequest
 		return pricing.ManyPricesPut{}, err
 	}
 	var changed []pricing.PriceSet
-	err = b.store.Write(ctx, func(tx *gorm.DB) (err error) {
+	err = b.put(ctx, func(tx *gorm.DB) (err error) {
 		changed, err = b.replaceMany(tx, sets)
 		return err
 	})
 	if err != nil {
 		return pricing.ManyPricesPut{}, err
-	}
-	for _, set := range changed { // only now, see PutPrices
-		b.cache.put(set)
 	}
 	return pricing.ManyPricesPut{Changed: len(changed)}, nil
 }

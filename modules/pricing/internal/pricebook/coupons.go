@@ -42,11 +42,15 @@ func (b *Book) Price(ctx context.Context, r pricing.PriceRequest) (pricing.Calcu
 	if answer, err := answered(b.store.Read(ctx), r.OrderID); err != nil || answer != nil {
 		return whole(answer), err
 	}
-	known, err := b.coupon(ctx, r.Coupon)
+	seen, err := b.follow(ctx)
 	if err != nil {
 		return pricing.Calculation{}, err
 	}
-	told, err := b.calculate(ctx, r.CalculateRequest, &known)
+	known, err := b.coupon(ctx, r.Coupon, seen)
+	if err != nil {
+		return pricing.Calculation{}, err
+	}
+	told, err := b.calculate(ctx, r.CalculateRequest, &known, seen)
 	if err != nil {
 		return pricing.Calculation{}, err
 	}

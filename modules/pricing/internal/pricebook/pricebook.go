@@ -3,7 +3,7 @@
 //
 // This file keeps the promises of the contract around prices and calculations, quotes.go and replay.go those around figures that stay,
 // rules.go those around price lists, tax rates and shipping methods, promotions.go those around promotions, and coupons.go counts
-// their uses. cache.go and active.go hold what need not be read again, lowest.go looks back thirty days, checks.go says what is wrong
+// their uses. cache.go and active.go hold what need not be read again, and see what other instances put; lowest.go looks back thirty days, checks.go says what is wrong
 // with a rule, store.go and promotionrows.go hold SQL, and audit.go compares the counts with the uses.
 package pricebook
 
@@ -13,6 +13,8 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"sync"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
@@ -46,17 +48,24 @@ var skuPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 type Options struct {
 	Cached        int           // price sets kept in memory, about 200 bytes and 40 a price each, and as many coupons; those beyond are read from the store each time
 	QuoteValidity time.Duration // how long a quote is honoured; 0: DefaultQuoteValidity
+	Alone         bool          // no other instance has the store: what nobody put here is not looked for
 }
 
-// Book implements the pricing contract on a store, of which it must be the only writer.
+// Book implements the pricing contract on a store, which it may share with other instances.
 type Book struct {
 	store         *store.Store
 	now           func() time.Time
 	newID         id.Source
 	quoteValidity time.Duration
-	cache         *cache[pricing.PriceSet]
-	promotions    *cache[pricing.Promotion] // that coupons asked for
+	sets          *cache[pricing.PriceSet]
+	coupons       *cache[pricing.Promotion] // without their uses: these change without a version
 	active        active
+
+	alone     bool
+	puts      atomic.Int64 // commits of rules by this instance
+	followed  atomic.Int64 // and those of them that were followed
+	seen      atomic.Int64 // the number up to which the history is followed
+	following sync.Mutex
 }
 
 var _ pricing.Service = (*Book)(nil)
@@ -70,8 +79,8 @@ func New(s *store.Store, now func() time.Time, newID id.Source, o Options) *Book
 		o.QuoteValidity = DefaultQuoteValidity
 	}
 	return &Book{
-		store: s, now: now, newID: newID, quoteValidity: o.QuoteValidity,
-		cache: newCache(o.Cached, keyOfSet), promotions: newCache(o.Cached, keyOfPromotion),
+		store: s, now: now, newID: newID, quoteValidity: o.QuoteValidity, alone: o.Alone,
+		sets: newCache[pricing.PriceSet](o.Cached), coupons: newCache[pricing.Promotion](o.Cached),
 	}
 }
 
@@ -89,7 +98,7 @@ func (b *Book) PutPrices(ctx context.Context, r pricing.PutPricesRequest) (prici
 	}
 	now := b.time()
 	set := pricing.PriceSet{SKU: r.SKU, Prices: prices, TaxCategory: r.TaxCategory, CreatedAt: now, UpdatedAt: now}
-	err = b.store.Write(ctx, func(tx *gorm.DB) error {
+	err = b.put(ctx, func(tx *gorm.DB) error {
 		version, created, err := head(tx, r.SKU)
 		if err != nil {
 			return err
@@ -106,13 +115,23 @@ func (b *Book) PutPrices(ctx context.Context, r pricing.PutPricesRequest) (prici
 	if err != nil {
 		return pricing.PriceSet{}, err
 	}
-	b.cache.put(set) // only now: nobody may calculate with prices that a crash could still undo
 	return set, nil
+}
+
+// put commits new versions of rules. Whoever calculates after it counts with them.
+func (b *Book) put(ctx context.Context, rules func(tx *gorm.DB) error) error {
+	err := b.store.Write(ctx, rules)
+	b.puts.Add(1) // also after an error: some leave it open whether the commit is on the disk
+	return err
 }
 
 // Prices implements pricing.Service.
 func (b *Book) Prices(ctx context.Context, r pricing.PricesRequest) (pricing.PriceSet, error) {
-	sets, err := b.sets(ctx, []pricing.Line{{SKU: r.SKU}})
+	seen, err := b.follow(ctx)
+	if err != nil {
+		return pricing.PriceSet{}, err
+	}
+	sets, err := b.priceSets(ctx, []pricing.Line{{SKU: r.SKU}}, seen)
 	if err != nil {
 		return pricing.PriceSet{}, err
 	}
@@ -129,21 +148,25 @@ func (b *Book) Calculate(ctx context.Context, r pricing.CalculateRequest) (prici
 	if err := checkCalculate(r); err != nil {
 		return pricing.Calculation{}, err
 	}
-	if r.Coupon == "" {
-		return b.calculate(ctx, r, nil)
+	seen, err := b.follow(ctx)
+	if err != nil {
+		return pricing.Calculation{}, err
 	}
-	p, err := b.coupon(ctx, r.Coupon)
+	if r.Coupon == "" {
+		return b.calculate(ctx, r, nil, seen)
+	}
+	p, err := b.coupon(ctx, r.Coupon, seen)
 	if err == nil {
 		err = b.usesLeft(ctx, p)
 	}
 	if err != nil {
 		return pricing.Calculation{}, err
 	}
-	return b.calculate(ctx, r, &p)
+	return b.calculate(ctx, r, &p, seen)
 }
 
-// calculate prices a request that was checked, or finds the figures of its quote.
-func (b *Book) calculate(ctx context.Context, r pricing.CalculateRequest, coupon *pricing.Promotion) (pricing.Calculation, error) {
+// calculate prices a request that was checked, or finds the figures of its quote. seen is what follow returned.
+func (b *Book) calculate(ctx context.Context, r pricing.CalculateRequest, coupon *pricing.Promotion, seen int64) (pricing.Calculation, error) {
 	if r.Quote != "" {
 		return b.quoted(ctx, r)
 	}
@@ -157,21 +180,21 @@ func (b *Book) calculate(ctx context.Context, r pricing.CalculateRequest, coupon
 	if err != nil {
 		return pricing.Calculation{}, err
 	}
-	sets, err := b.sets(ctx, r.Lines)
+	sets, err := b.priceSets(ctx, r.Lines, seen)
 	if err != nil {
 		return pricing.Calculation{}, err
 	}
 	return reckon.Calculate(reckon.Inputs{Request: r, At: now, Sets: sets, Coupon: coupon}, rules)
 }
 
-// sets returns the price sets of some lines, in their order; one of version revision.None is none. A set is never changed once it is
+// priceSets returns the price sets of some lines, in their order; one of version revision.None is none. A set is never changed once it is
 // made, so it is shared between the cache and all who read it.
-func (b *Book) sets(ctx context.Context, lines []pricing.Line) ([]pricing.PriceSet, error) {
+func (b *Book) priceSets(ctx context.Context, lines []pricing.Line, seen int64) ([]pricing.PriceSet, error) {
 	sets := make([]pricing.PriceSet, len(lines))
 	var unread []string
 	for i, l := range lines {
 		var ok bool
-		if sets[i], ok = b.cache.get(l.SKU); !ok && !slices.Contains(unread, l.SKU) {
+		if sets[i], ok = b.sets.get(l.SKU); !ok && !slices.Contains(unread, l.SKU) {
 			unread = append(unread, l.SKU)
 		}
 	}
@@ -183,7 +206,7 @@ func (b *Book) sets(ctx context.Context, lines []pricing.Line) ([]pricing.PriceS
 		return nil, err
 	}
 	for _, set := range read {
-		b.cache.put(set)
+		b.sets.keep(set.SKU, set, seen)
 		for i, l := range lines {
 			if l.SKU == set.SKU {
 				sets[i] = set

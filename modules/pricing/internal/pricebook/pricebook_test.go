@@ -162,21 +162,29 @@ func TestCalculate_requests(t *testing.T) {
 }
 
 func TestCache(t *testing.T) {
-	at := func(version int64) pricing.PriceSet { return pricing.PriceSet{SKU: "A", Version: version} }
 	t.Run("a late reader never puts back an older set", func(t *testing.T) {
-		c := newCache(1, keyOfSet)
-		c.put(at(2))
-		c.put(at(1))
-		if set, _ := c.get("A"); set.Version != 2 {
-			t.Errorf("version %d", set.Version)
+		c := newCache[int](1)
+		c.forget([]ruleName{{pricing.RulePrices, "A"}}, pricing.RulePrices, 2)
+		c.keep("A", 1, 1)
+		if _, there := c.get("A"); there {
+			t.Error("it is back")
 		}
 	})
-	t.Run("a full cache takes no new SKU but replaces those that it has", func(t *testing.T) {
-		c := newCache(1, keyOfSet)
-		c.put(at(1))
-		c.put(pricing.PriceSet{SKU: "B", Version: 1})
-		c.put(at(2))
-		if set, _ := c.get("A"); set.Version != 2 || len(c.kept) != 1 {
+	t.Run("what was put anew is forgotten, and nothing else", func(t *testing.T) {
+		c := newCache[int](2)
+		c.keep("A", 1, 0)
+		c.keep("B", 1, 0)
+		c.forget([]ruleName{{pricing.RulePrices, "A"}, {pricing.RulePromotion, "B"}}, pricing.RulePrices, 2)
+		_, a := c.get("A")
+		if _, b := c.get("B"); a || !b {
+			t.Errorf("%+v", c.kept)
+		}
+	})
+	t.Run("a full cache takes no new SKU", func(t *testing.T) {
+		c := newCache[int](1)
+		c.keep("A", 1, 0)
+		c.keep("B", 1, 0)
+		if len(c.kept) != 1 {
 			t.Errorf("%+v", c.kept)
 		}
 	})
@@ -186,8 +194,8 @@ func TestCache(t *testing.T) {
 		put(t, b, revision.None, "B", eur(10))
 		put(t, b, 1, "B", eur(20))
 		got, err := b.Calculate(t.Context(), pricing.CalculateRequest{Currency: "EUR", Lines: []pricing.Line{{SKU: "A", Quantity: 1}, {SKU: "B", Quantity: 1}, {SKU: "B", Quantity: 1}}})
-		if err != nil || got.Total != money.Of(41, "EUR") || len(b.cache.kept) != 1 {
-			t.Errorf("%v, %v, %d in the cache", got.Total, err, len(b.cache.kept))
+		if err != nil || got.Total != money.Of(41, "EUR") || len(b.sets.kept) != 1 {
+			t.Errorf("%v, %v, %d in the cache", got.Total, err, len(b.sets.kept))
 		}
 	})
 }
@@ -198,7 +206,7 @@ func TestPrices_whilePricesChange(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "pricing.db")
 	put(t, open(t, path, Options{}), revision.None, "A", eur(1))
 	for round := int64(1); round <= 20; round++ {
-		b := open(t, path, Options{})
+		b := open(t, path, Options{Alone: round%2 == 0})
 		read := func(atLeast int64) int64 {
 			set, err := b.Prices(context.Background(), pricing.PricesRequest{SKU: "A"})
 			if err != nil || set.Version < atLeast || set.Prices[0].Amount != set.Version {

@@ -39,7 +39,7 @@ func (b *Book) PutPromotion(ctx context.Context, r pricing.PutPromotionRequest) 
 	}
 	now := b.time()
 	p := pricing.Promotion{Code: r.Code, Discount: discount, CreatedAt: now, UpdatedAt: now}
-	err = b.store.Write(ctx, func(tx *gorm.DB) error {
+	err = b.put(ctx, func(tx *gorm.DB) error {
 		had, err := findPromotion(tx, r.Code)
 		if err != nil {
 			return err
@@ -63,15 +63,7 @@ func (b *Book) PutPromotion(ctx context.Context, r pricing.PutPromotionRequest) 
 	if err != nil {
 		return pricing.Promotion{}, err
 	}
-	b.remember(p)
-	b.active.refresh(b.store.Read(ctx), pricing.RulePromotion, p.Code)
 	return p, nil
-}
-
-// remember keeps a committed promotion in memory, without its uses: these change without a version.
-func (b *Book) remember(p pricing.Promotion) {
-	p.Used = 0
-	b.promotions.put(p)
 }
 
 // Promotion implements pricing.Service.
@@ -101,13 +93,14 @@ func (b *Book) Promotions(ctx context.Context, r pricing.PromotionsRequest) (pri
 }
 
 // coupon returns the promotion behind a coupon's code; one of version revision.None is none.
-func (b *Book) coupon(ctx context.Context, code string) (pricing.Promotion, error) {
-	if p, ok := b.promotions.get(code); ok {
+func (b *Book) coupon(ctx context.Context, code string, seen int64) (pricing.Promotion, error) {
+	if p, ok := b.coupons.get(code); ok {
 		return p, nil
 	}
 	p, err := findPromotion(b.store.Read(ctx), code)
 	if err == nil && p.Version != revision.None {
-		b.remember(p)
+		p.Used = 0
+		b.coupons.keep(code, p, seen)
 	}
 	return p, err
 }

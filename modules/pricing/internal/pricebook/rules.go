@@ -94,11 +94,11 @@ type state struct {
 	most   int
 }
 
-// putRule stores the next version of a rule, and lets calculations know.
+// putRule stores the next version of a rule.
 func (b *Book) putRule(ctx context.Context, kind, code string, ifVersion int64, s state, terms any) (pricing.Rule, error) {
 	now := b.time()
 	rule := pricing.Rule{Code: code, CreatedAt: now, UpdatedAt: now}
-	err := b.store.Write(ctx, func(tx *gorm.DB) error {
+	err := b.put(ctx, func(tx *gorm.DB) error {
 		had, err := findRule(tx, kind, code)
 		if err != nil {
 			return err
@@ -123,7 +123,6 @@ func (b *Book) putRule(ctx context.Context, kind, code string, ifVersion int64, 
 	if err != nil {
 		return pricing.Rule{}, err
 	}
-	b.active.refresh(b.store.Read(ctx), kind, code)
 	return rule, nil
 }
 
@@ -140,13 +139,14 @@ func checkRoom(tx *gorm.DB, count string, s state, args ...any) error {
 	return err
 }
 
-// remember adds a version to the history.
+// remember adds a version to the history, under the next number.
 func remember(tx *gorm.DB, kind string, r pricing.Rule, terms any) error {
 	body, err := json.Marshal(terms)
 	if err != nil {
 		return err
 	}
-	return tx.Exec("INSERT INTO history (kind, code, version, body, at) VALUES (?, ?, ?, ?, ?)",
+	return tx.Exec(`INSERT INTO history (kind, code, version, body, at, change)
+		VALUES (?, ?, ?, ?, ?, (SELECT COALESCE(MAX(change), 0) + 1 FROM history))`,
 		kind, r.Code, r.Version, string(body), store.Micros(r.UpdatedAt)).Error
 }
 
