@@ -2,7 +2,6 @@ package checkout
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 
 	"gorm.io/gorm"
@@ -16,12 +15,11 @@ import (
 const changesPage = 100
 
 // followPayments reads what payments learned by itself: the result of a charge that came late, or by a webhook. Waiting orders
-// become due; money on a dead order starts its way back. The place in the feed is kept in the commit of what was made of it, so that
-// each change is taken up once. It reports whether there is more.
+// become due; money on a dead order starts its way back. The place in the feed moves in the commit of what was made of it, from where it
+// was when the page was read: so each change is taken up once, by whichever instance is first. It reports whether there is more.
 func (c *Checkout) followPayments(ctx context.Context) (more bool, err error) {
-	var after int64
-	err = c.Store.Read(ctx).Raw("SELECT position FROM cursors WHERE feed = ?", payments.Module).Row().Scan(&after)
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+	after, err := cursor(c.Store.Read(ctx), payments.Module)
+	if err != nil {
 		return false, err
 	}
 	page, err := c.Payments.Changes(ctx, payments.ChangesRequest{After: after, Limit: changesPage})
@@ -29,14 +27,16 @@ func (c *Checkout) followPayments(ctx context.Context) (more bool, err error) {
 		return false, err
 	}
 	err = c.Store.Write(ctx, func(tx *gorm.DB) error {
+		moved, err := moveCursor(tx, payments.Module, after, page.Changes[len(page.Changes)-1].Sequence)
+		if err != nil || !moved {
+			return err
+		}
 		for _, change := range page.Changes {
 			if err := c.takeUp(tx, change); err != nil {
 				return err
 			}
-			after = change.Sequence
 		}
-		return tx.Exec("INSERT INTO cursors (feed, position) VALUES (?, ?) ON CONFLICT (feed) DO UPDATE SET position = excluded.position",
-			payments.Module, after).Error
+		return nil
 	})
 	return page.More && err == nil, err
 }

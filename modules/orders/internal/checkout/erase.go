@@ -176,7 +176,7 @@ func (c *Checkout) restErasure(tx *gorm.DB, e erasure) error {
 		_, err = store.Exec(tx, "UPDATE erasures SET waiting = 1, next_at = ? WHERE id = ?", store.Micros(c.Now().Add(eraseWait)), e.id)
 		return err
 	}
-	_, err = store.Exec(tx, "UPDATE erasures SET email = '', customer_id = '', waiting = 0, next_at = 0, done_at = ? WHERE id = ?",
+	_, err = store.Exec(tx, "UPDATE erasures SET email = '', customer_id = '', waiting = 0, next_at = 0, done_at = ? WHERE id = ? AND done_at = 0",
 		store.Micros(c.Now()), e.id)
 	return err
 }
@@ -209,6 +209,10 @@ func (c *Checkout) eraseByPolicy(ctx context.Context) (more bool, err error) {
 		return false, err
 	}
 	err = c.Store.Write(context.WithoutCancel(ctx), func(tx *gorm.DB) error {
+		if at, err := cursor(tx, retained); err != nil || at != after {
+			return err // another instance has looked at these
+		}
+		to := after
 		for _, e := range due {
 			old, err := c.outlived(tx, e)
 			if err != nil {
@@ -222,10 +226,9 @@ func (c *Checkout) eraseByPolicy(ctx context.Context) (more bool, err error) {
 					return err
 				}
 			}
-			after = e.Position
+			to = e.Position
 		}
-		_, err := store.Exec(tx, "INSERT INTO cursors (feed, position) VALUES (?, ?) ON CONFLICT (feed) DO UPDATE SET position = excluded.position",
-			retained, after)
+		_, err := moveCursor(tx, retained, after, to)
 		return err
 	})
 	return len(due) == retainBatch, err

@@ -82,6 +82,15 @@ func cursor(db *gorm.DB, feed string) (position int64, err error) {
 	return position, err
 }
 
+// moveCursor writes a place down, unless somebody else has moved it from where it was.
+func moveCursor(tx *gorm.DB, feed string, from, to int64) (moved bool, err error) {
+	if at, err := cursor(tx, feed); err != nil || at != from {
+		return false, err
+	}
+	_, err = store.Exec(tx, "INSERT INTO cursors (feed, position) VALUES (?, ?) ON CONFLICT (feed) DO UPDATE SET position = excluded.position", feed, to)
+	return err == nil, err
+}
+
 // missed returns the fault of a reader who has not read what was deleted. Whoever begins at 0 begins with what is there.
 func missed(db *gorm.DB, after int64) error {
 	pruned, err := cursor(db, prunedTo)

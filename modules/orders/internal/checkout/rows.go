@@ -260,20 +260,25 @@ func (c *Checkout) claimLease(ctx context.Context, orderID string) (r *record, e
 		if r, err = c.load(tx, orderID); err != nil || resting(r.order.State) {
 			return err
 		}
-		now := c.Now()
-		if r.leaseUntil.After(now) {
-			return errOvertaken
-		}
-		r.leaseUntil = now.Add(c.policy.Lease)
-		fenced, err := store.Exec(tx, "UPDATE sagas SET lease_owner = ?, lease_until = ?, version = version + 1 WHERE order_id = ? AND version = ?",
-			c.owner, store.Micros(r.leaseUntil), orderID, r.order.Version)
-		if err == nil && fenced == 0 {
-			return errOvertaken
-		}
-		r.order.Version++
-		return err
+		return c.lease(tx, r)
 	})
 	return r, err
+}
+
+// lease takes the lease of an order that was read in this transaction, if nobody holds it.
+func (c *Checkout) lease(tx *gorm.DB, r *record) error {
+	now := c.Now()
+	if r.leaseUntil.After(now) {
+		return errOvertaken
+	}
+	r.leaseUntil = now.Add(c.policy.Lease)
+	fenced, err := store.Exec(tx, "UPDATE sagas SET lease_owner = ?, lease_until = ?, version = version + 1 WHERE order_id = ? AND version = ?",
+		c.owner, store.Micros(r.leaseUntil), r.order.ID, r.order.Version)
+	if err == nil && fenced == 0 {
+		return errOvertaken
+	}
+	r.order.Version++
+	return err
 }
 
 // text is how a value stands in a column of JSON.

@@ -59,22 +59,22 @@ func (c *Checkout) sweep(ctx context.Context) (more bool) {
 		c.Log.WarnContext(ctx, "read the changes of payments", "error", err) // orders also ask by themselves
 	}
 	cleaning := c.clean(ctx)
-	due, err := c.dueOrders(ctx)
+	taken, err := c.takeDue(ctx)
 	if err != nil {
-		c.Log.ErrorContext(ctx, "look for due orders", "error", err)
+		c.Log.ErrorContext(ctx, "take up due orders", "error", err)
 		return false
 	}
 	var runners sync.WaitGroup
-	var taken atomic.Bool
-	for _, orderID := range due {
+	var further atomic.Bool
+	for _, r := range taken {
 		runners.Go(func() {
-			if c.resume(ctx, orderID) {
-				taken.Store(true)
+			if c.resume(ctx, r) {
+				further.Store(true)
 			}
 		})
 	}
 	runners.Wait()
-	return (behind || cleaning || taken.Load() && len(due) == c.policy.SweepBatch) && ctx.Err() == nil
+	return (behind || cleaning || further.Load() && len(taken) == c.policy.SweepBatch) && ctx.Err() == nil
 }
 
 // clean does a batch of each sort of what is kept no longer, and reports whether there is more.
@@ -94,27 +94,54 @@ func (c *Checkout) clean(ctx context.Context) (more bool) {
 	return more
 }
 
-func (c *Checkout) dueOrders(ctx context.Context) (due []string, err error) {
+// takeDue takes the leases of a batch of orders that are due and have no runner. It finds and takes them in one transaction: of several
+// instances that sweep at once, each has orders of its own. It looks before it writes.
+func (c *Checkout) takeDue(ctx context.Context) (taken []*record, err error) {
 	if ctx.Err() != nil {
 		return nil, nil
 	}
+	if due, err := c.dueOrders(c.Store.Read(ctx)); err != nil || len(due) == 0 {
+		return nil, err
+	}
+	err = c.Store.Write(ctx, func(tx *gorm.DB) error {
+		due, err := c.dueOrders(tx)
+		if err != nil {
+			return err
+		}
+		for _, orderID := range due {
+			r, err := c.load(tx, orderID)
+			if err == nil {
+				err = c.lease(tx, r)
+			}
+			if err != nil { // the others need not wait for it
+				c.Log.ErrorContext(ctx, "take up an order", "order", orderID, "error", err)
+				continue
+			}
+			taken = append(taken, r)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return taken, nil
+}
+
+func (c *Checkout) dueOrders(db *gorm.DB) (due []string, err error) {
 	now := store.Micros(c.Now())
-	err = c.Store.Read(ctx).Raw(
+	err = db.Raw(
 		"SELECT order_id FROM sagas WHERE next_attempt_at > 0 AND next_attempt_at <= ? AND lease_until <= ? ORDER BY next_attempt_at LIMIT ?",
 		now, now, c.policy.SweepBatch).Scan(&due).Error
 	return due, err
 }
 
-// resume takes over one order, and reports whether it came further with it: where the store takes no writes, to look again at once
-// would find the same order.
-func (c *Checkout) resume(ctx context.Context, orderID string) bool {
-	r, err := c.claimLease(ctx, orderID)
-	if err == nil {
-		ctx := channel.WithHeader(ctx, channel.Header{CorrelationID: r.order.CorrelationID})
-		err = c.run(ctx, r, c.Now()) // a step that must be repeated is parked at once, others are waiting
-	}
+// resume runs an order whose lease was taken, and reports whether it came further with it: where the store takes no writes, to look again
+// at once would find the same order.
+func (c *Checkout) resume(ctx context.Context, r *record) bool {
+	running := channel.WithHeader(ctx, channel.Header{CorrelationID: r.order.CorrelationID})
+	err := c.run(running, r, c.Now()) // a step that must be repeated is parked at once, others are waiting
 	if err != nil && !errors.Is(err, errOvertaken) && ctx.Err() == nil {
-		c.Log.ErrorContext(ctx, "resume an order", "order", orderID, "error", err)
+		c.Log.ErrorContext(running, "resume an order", "order", r.order.ID, "error", err)
 	}
 	return err == nil
 }
