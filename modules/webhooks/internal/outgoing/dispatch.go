@@ -42,7 +42,6 @@ func (o *Outgoing) Dispatch(ctx context.Context) (found bool, err error) {
 	if a == nil || err != nil {
 		return false, err
 	}
-	defer o.landed(a.endpointID)
 	o.nudge() // there may be more, for another worker
 	answer, failure, err := o.send(ctx, a)
 	switch {
@@ -62,8 +61,7 @@ func (o *Outgoing) claim(ctx context.Context) (*attempt, error) {
 	if at, err := o.choose(o.Store.Read(ctx)); at == "" || err != nil {
 		return nil, err
 	}
-	reserved := ""
-	a, err := write(ctx, o, func(tx *gorm.DB) (*attempt, error) {
+	return write(ctx, o, func(tx *gorm.DB) (*attempt, error) {
 		at, err := o.choose(tx)
 		if at == "" || err != nil {
 			return nil, err
@@ -78,36 +76,24 @@ func (o *Outgoing) claim(ctx context.Context) (*attempt, error) {
 			a.number, a.tries, store.Micros(a.started.Add(o.policy.claim())), a.deliveryID).Error; err != nil {
 			return nil, err
 		}
-		reserved = at
-		o.launched(at) // here, since the next claim may share this commit
 		return a, nil
 	})
-	if err != nil && reserved != "" {
-		o.landed(reserved)
-	}
-	return a, err
 }
 
-// choose returns the endpoint to send to next, "" for none. It is one look at an index for each endpoint.
+// choose returns the endpoint to send to next, "" for none. It is two looks at indexes for each endpoint. Attempts of all instances
+// count, until their claims run out.
 func (o *Outgoing) choose(db *gorm.DB) (string, error) {
-	rows, err := db.Raw(`SELECT id FROM (SELECT id, (SELECT due_at FROM deliveries WHERE endpoint_id = endpoints.id AND turn = 1
-		ORDER BY due_at LIMIT 1) AS due FROM endpoints WHERE enabled = 1 AND deleted_at = 0) WHERE due <= ? ORDER BY due, id`,
-		store.Micros(o.Now())).Rows()
-	if err != nil {
-		return "", err
+	var chosen string
+	now := store.Micros(o.Now())
+	err := db.Raw(`SELECT id FROM (SELECT id,
+			(SELECT due_at FROM deliveries WHERE endpoint_id = endpoints.id AND turn = 1 ORDER BY due_at LIMIT 1) AS due,
+			(SELECT COUNT(*) FROM deliveries WHERE endpoint_id = endpoints.id AND sending = 1 AND due_at > ?) AS under_way
+		FROM endpoints WHERE enabled = 1 AND deleted_at = 0) AS waiting
+		WHERE due <= ? AND under_way < ? ORDER BY under_way, due, id LIMIT 1`, now, now, o.policy.PerEndpoint).Row().Scan(&chosen)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", nil
 	}
-	defer rows.Close()
-	chosen, fewest := "", o.policy.PerEndpoint
-	for rows.Next() {
-		var at string
-		if err := rows.Scan(&at); err != nil {
-			return "", err
-		}
-		if n := o.underWay(at); n < fewest {
-			chosen, fewest = at, n
-		}
-	}
-	return chosen, rows.Err()
+	return chosen, err
 }
 
 // send posts what was claimed. failure is the receiver's or the network's; err is ours, and says that nothing was sent.
@@ -155,24 +141,4 @@ func (o *Outgoing) release(ctx context.Context, a *attempt) error {
 		return tx.Exec("UPDATE deliveries SET sending = 0, tries = tries - 1, due_at = ? WHERE id = ? AND attempts = ? AND state = ?",
 			a.due, a.deliveryID, a.number, webhooks.StatePending).Error
 	})
-}
-
-func (o *Outgoing) launched(endpointID string) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.flying[endpointID]++
-}
-
-func (o *Outgoing) landed(endpointID string) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.flying[endpointID]--; o.flying[endpointID] <= 0 {
-		delete(o.flying, endpointID)
-	}
-}
-
-func (o *Outgoing) underWay(endpointID string) int {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.flying[endpointID]
 }

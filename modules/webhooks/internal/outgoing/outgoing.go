@@ -17,7 +17,6 @@ import (
 	"context"
 	"io"
 	"log/slog"
-	"sync"
 	"time"
 
 	"gorm.io/gorm"
@@ -67,16 +66,13 @@ type Outgoing struct {
 	Deps
 	policy Policy
 	wake   chan struct{} // a worker should look for something to send
-
-	mu     sync.Mutex
-	flying map[string]int // attempts under way, by endpoint
 }
 
 var _ webhooks.Service = (*Outgoing)(nil)
 
 // New returns the body over a store that has the migrations of webhooks. Its Work must run for events to be delivered.
 func New(d Deps, p Policy) *Outgoing {
-	return &Outgoing{Deps: d, policy: p.withDefaults(), wake: make(chan struct{}, 1), flying: map[string]int{}}
+	return &Outgoing{Deps: d, policy: p.withDefaults(), wake: make(chan struct{}, 1)}
 }
 
 // clock returns the time as it will be read from the store again.

@@ -10,8 +10,8 @@ type Policy struct {
 	Retention    time.Duration   // how long deliveries are kept after their end; 30 days
 	Overlap      time.Duration   // how long a secret stays valid once there is a newer one; 24 h
 
-	Concurrency int // attempts under way at once; 16
-	PerEndpoint int // of them to one endpoint, so that a slow receiver leaves room for others; 4
+	Concurrency int // attempts under way at once, by each instance; 16
+	PerEndpoint int // to one endpoint, by all of them, so that a slow receiver leaves room for others; 4
 
 	CollectEvery  time.Duration // how often the feed is read when there was nothing new; 1 s
 	CollectBatch  int           // events read at once; 100
