@@ -21,8 +21,9 @@ const (
 	longestPause   = time.Hour
 	deliverWithin  = 3 * 24 * time.Hour
 	deliverTimeout = 10 * time.Second
-	reorderDelay   = time.Second // of the older message behind the newer one
-	firstGrace     = time.Second // in which the one who took a request delivers its webhook himself
+	reorderDelay   = time.Second                    // of the older message behind the newer one
+	firstGrace     = time.Second                    // in which the one who took a request delivers its webhook himself
+	claimedFor     = deliverTimeout + 5*time.Second // by which a delivery has ended and is written down, or whoever made it is dead
 )
 
 // payload is the body of a webhook.
@@ -121,13 +122,14 @@ type event struct {
 	id, body string
 	attempts int
 	created  time.Time
+	due      int64 // when it was to be delivered
 }
 
 func findEvent(db *gorm.DB, where string, args ...any) (*event, error) {
 	var e event
 	var created int64
-	err := db.Raw("SELECT sequence, id, body, attempts, created_at FROM events WHERE "+where+" LIMIT 1", args...).Row().
-		Scan(&e.sequence, &e.id, &e.body, &e.attempts, &created)
+	err := db.Raw("SELECT sequence, id, body, attempts, created_at, deliver_at FROM events WHERE "+where+" LIMIT 1", args...).Row().
+		Scan(&e.sequence, &e.id, &e.body, &e.attempts, &created, &e.due)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
@@ -135,8 +137,13 @@ func findEvent(db *gorm.DB, where string, args ...any) (*event, error) {
 	return &e, err
 }
 
-// send delivers one copy of a webhook. A crash after it delivers the copy once more, with the same id.
+// send delivers one copy of a webhook, unless another instance does. It is claimed for that; a crash delivers the copy once more when
+// the claim has run out, with the same id.
 func (g *Gateway) send(ctx context.Context, e *event) error {
+	claim := store.Micros(g.now().Add(claimedFor))
+	if ours, err := g.claim(ctx, e, claim); err != nil || !ours {
+		return err
+	}
 	within, cancel := context.WithTimeout(ctx, deliverTimeout)
 	defer cancel()
 	now := g.now()
@@ -144,14 +151,25 @@ func (g *Gateway) send(ctx context.Context, e *event) error {
 	return g.store.Write(context.WithoutCancel(ctx), func(tx *gorm.DB) error {
 		if failed != nil && now.Sub(e.created) < deliverWithin {
 			pause := min(firstPause<<min(e.attempts, 20), longestPause)
-			return tx.Exec("UPDATE events SET attempts = attempts + 1, deliver_at = ? WHERE sequence = ?", store.Micros(now.Add(pause)), e.sequence).Error
+			return tx.Exec("UPDATE events SET attempts = attempts + 1, deliver_at = ? WHERE sequence = ? AND deliver_at = ?",
+				store.Micros(now.Add(pause)), e.sequence, claim).Error
 		}
-		r := tx.Exec("UPDATE events SET copies = copies - 1 WHERE sequence = ? AND copies > 1", e.sequence)
+		r := tx.Exec("UPDATE events SET copies = copies - 1, deliver_at = ? WHERE sequence = ? AND deliver_at = ? AND copies > 1", e.due, e.sequence, claim)
 		if r.Error != nil || failed == nil && r.RowsAffected > 0 {
 			return r.Error
 		}
-		return tx.Exec("DELETE FROM events WHERE sequence = ?", e.sequence).Error
+		return tx.Exec("DELETE FROM events WHERE sequence = ? AND deliver_at = ?", e.sequence, claim).Error
 	})
+}
+
+// claim puts off a webhook for everybody else, or reports that somebody else did.
+func (g *Gateway) claim(ctx context.Context, e *event, until int64) (ours bool, err error) {
+	err = g.store.Write(ctx, func(tx *gorm.DB) error {
+		changed, err := store.Exec(tx, "UPDATE events SET deliver_at = ? WHERE sequence = ? AND deliver_at = ?", until, e.sequence, e.due)
+		ours = changed == 1
+		return err
+	})
+	return ours, err
 }
 
 // deliverNow delivers the webhook of a request that was just taken, if its receiver takes it.

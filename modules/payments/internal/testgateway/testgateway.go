@@ -7,7 +7,7 @@
 //
 //	charge   pending | requires_action --> succeeded | authorised | declined | cancelled (sealed)
 //
-// books.go holds its store. It is for one process at a time.
+// books.go holds its store, which several instances may share: each request is decided once, each webhook claimed by one of them.
 package testgateway
 
 import (

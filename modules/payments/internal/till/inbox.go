@@ -65,7 +65,8 @@ type message struct {
 	received time.Time
 }
 
-// WorkInbox does what the oldest message that is due says, and reports whether there was one.
+// WorkInbox does what the oldest message that is due says, and reports whether there was one. It is found in the transaction that does it:
+// of several instances each has another one. Most looks find nothing, and cost no commit.
 func (t *Till) WorkInbox(ctx context.Context) (worked bool, err error) {
 	now := t.clock()
 	m, err := dueMessage(t.store.Read(ctx), now)
@@ -73,6 +74,11 @@ func (t *Till) WorkInbox(ctx context.Context) (worked bool, err error) {
 		return false, err
 	}
 	err = t.store.Write(ctx, func(tx *gorm.DB) error {
+		due, err := dueMessage(tx, now)
+		if due == nil || err != nil {
+			return err
+		}
+		m = due
 		known, err := t.hear(tx, m.event)
 		if err != nil {
 			return err
@@ -89,13 +95,14 @@ func (t *Till) WorkInbox(ctx context.Context) (worked bool, err error) {
 	return true, err
 }
 
-// postpone lets a message wait for its operation, or gives up.
+// postpone lets a message wait for its operation, or gives up, unless another instance has done something about it since it was read.
 func (m *message) postpone(tx *gorm.DB, now time.Time) error {
 	if now.Sub(m.received) >= matchWithin {
-		return tx.Exec("UPDATE inbox SET status = 'unmatched', attempts = attempts + 1 WHERE sequence = ?", m.sequence).Error
+		return tx.Exec("UPDATE inbox SET status = 'unmatched', attempts = attempts + 1 WHERE sequence = ? AND status = 'waiting' AND attempts = ?", m.sequence, m.attempts).Error
 	}
 	pause := min(firstPause<<min(m.attempts, 10), longestPause)
-	return tx.Exec("UPDATE inbox SET attempts = attempts + 1, next_at = ? WHERE sequence = ?", store.Micros(now.Add(pause)), m.sequence).Error
+	return tx.Exec("UPDATE inbox SET attempts = attempts + 1, next_at = ? WHERE sequence = ? AND status = 'waiting' AND attempts = ?",
+		store.Micros(now.Add(pause)), m.sequence, m.attempts).Error
 }
 
 // hear does what a message says, or reports that what it is about is not known here.

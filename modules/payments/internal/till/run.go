@@ -5,7 +5,10 @@ import (
 	"sync"
 	"time"
 
+	"gorm.io/gorm"
+
 	"cutpoint/modules/payments"
+	"cutpoint/platform/store"
 )
 
 // Run works off the inbox, and reconciles from time to time, until ctx is done.
@@ -50,8 +53,11 @@ func Loop(ctx context.Context, wake <-chan struct{}, pause time.Duration, step f
 	}
 }
 
-// reconcileLately compares the books of the last while. It never has more to do at once.
+// reconcileLately compares the books of the last while, if it is this instance's turn. It never has more to do at once.
 func (t *Till) reconcileLately(ctx context.Context) (worked bool, err error) {
+	if ours, err := t.takeTurn(ctx, "reconcile", t.policy.ReconcileEvery); err != nil || !ours {
+		return false, err
+	}
 	found, err := t.Reconcile(ctx, payments.ReconcileRequest{Since: t.now().Add(-t.policy.ReconcileWindow)})
 	if err != nil {
 		return false, err
@@ -60,4 +66,17 @@ func (t *Till) reconcileLately(ctx context.Context) (worked bool, err error) {
 		t.log.WarnContext(ctx, "the provider's books differ from ours", "order", m.OrderID, "reference", m.Reference, "key", m.Key, "problem", m.Problem)
 	}
 	return false, t.forget(ctx)
+}
+
+// takeTurn reports whether this instance is to do what one of all does so often: the first who asks after the last turn is over. One that
+// dies in its turn leaves the next to the others.
+func (t *Till) takeTurn(ctx context.Context, what string, every time.Duration) (ours bool, err error) {
+	now := t.now()
+	err = t.store.Write(ctx, func(tx *gorm.DB) error {
+		changed, err := store.Exec(tx, `INSERT INTO turns (what, next_at) VALUES (?, ?)
+			ON CONFLICT (what) DO UPDATE SET next_at = excluded.next_at WHERE turns.next_at <= ?`, what, store.Micros(now.Add(every)), store.Micros(now))
+		ours = changed == 1
+		return err
+	})
+	return ours, err
 }
