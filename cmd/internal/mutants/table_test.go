@@ -69,7 +69,7 @@ func mutants() []mutant {
 			{checkout + "rows.go", "default:\n\t\treturn store.Micros(r.nextAttempt)", "default:\n\t\treturn 0"},
 		}, "invariant 8|is processing"},
 		{"8 a lease is never over", []edit{
-			{checkout + "rows.go", "r.leaseUntil = now.Add(c.policy.Lease)\n\tfenced", "r.leaseUntil = now.Add(1000 * time.Hour)\n\t\tfenced"},
+			{checkout + "rows.go", "r.leaseUntil = now.Add(c.policy.Lease)\n\tfenced", "r.leaseUntil = now.Add(1000 * time.Hour)\n\tfenced"},
 			{checkout + "rows.go", "now.Add(c.policy.Lease), time.Time{}, \"\"", "now.Add(1000 * time.Hour), time.Time{}, \"\""},
 		}, "still under way|invariant 8|is processing"},
 		{"9 events that were told are not counted", []edit{
@@ -87,7 +87,7 @@ func mutants() []mutant {
 		{"no fence and no lease: two runners write", []edit{
 			{checkout + "rows.go", "if r.leaseUntil.After(now) {", "if false {"},
 			{checkout + "sweep.go", "AND lease_until <= ? ORDER", "AND ? > 0 ORDER"},
-			{checkout + "rows.go", "WHERE order_id = ? AND version = ?\",\n\t\tc.owner", "WHERE order_id = ? AND ? > 0\",\n\t\t\tc.owner"},
+			{checkout + "rows.go", "WHERE order_id = ? AND version = ?\",\n\t\tc.owner", "WHERE order_id = ? AND ? > 0\",\n\t\tc.owner"},
 			{checkout + "rows.go", "AND version = ? AND cancel_requested = ?`,\n\t\to.State", "AND ? > 0 AND cancel_requested = ?`,\n\t\to.State"},
 		}, "invariant|is processing|UNIQUE"},
 		{"the key of an order is claimed in a commit of its own", []edit{
