@@ -89,7 +89,7 @@ func mutants() []mutant {
 			{checkout + "sweep.go", "AND lease_until <= ? ORDER", "AND ? > 0 ORDER"},
 			{checkout + "rows.go", "WHERE order_id = ? AND version = ?\",\n\t\tc.owner", "WHERE order_id = ? AND ? > 0\",\n\t\tc.owner"},
 			{checkout + "rows.go", "AND version = ? AND cancel_requested = ?`,\n\t\to.State", "AND ? > 0 AND cancel_requested = ?`,\n\t\to.State"},
-		}, "invariant|is processing|UNIQUE"},
+		}, "invariant|is processing|UNIQUE|two messages are alike"},
 		{"the key of an order is claimed in a commit of its own", []edit{
 			{checkout + "place.go", "if err := store.SaveClaim(tx, key, r.order.ID, answer, r.order.CreatedAt); err != nil {\n\t\t\treturn err\n\t\t}\n\t\treturn c.create(tx, r)\n\t})",
 				"return c.create(tx, r)\n\t})\n\tif err == nil {\n\t\terr = c.Store.Write(ctx, func(tx *gorm.DB) error {\n\t\t\treturn store.SaveClaim(tx, key, r.order.ID, answer, r.order.CreatedAt)\n\t\t})\n\t}"},
