@@ -120,6 +120,7 @@ Run the processes:
 				filepath.Join(c.Out, u.Name+natsconf.SeedSuffix), filepath.Join(c.Out, natsconf.AuthorityFile), prefix)
 		}
 	}
+	fmt.Fprint(t.Out, "\nPayments and the HTTP edge want to know who charges cards: --payment-provider, see cutpoint serve --help.\n")
 	fmt.Fprintf(t.Out, "\nSee who is there:\n\n  nats --server %s --nkey %s --tlsca %s micro ls\n", url,
 		filepath.Join(c.Out, natsconf.Operator+natsconf.SeedSuffix), filepath.Join(c.Out, natsconf.AuthorityFile))
 }
