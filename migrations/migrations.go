@@ -7,15 +7,14 @@ package migrations
 import (
 	"embed"
 	"io/fs"
-	"path"
 )
 
 //go:embed */*/*.sql
 var files embed.FS
 
-// SQLite returns the history of a module's SQLite file.
-func SQLite(module string) fs.FS {
-	sub, err := fs.Sub(files, path.Join(module, "sqlite"))
+// Of returns the history of a module's datastore: the folders "sqlite" and "postgres", which hold the same versions.
+func Of(module string) fs.FS {
+	sub, err := fs.Sub(files, module)
 	if err != nil {
 		panic(err) // only for a malformed path, which a constant is not
 	}

@@ -35,6 +35,6 @@ func (c *command) Run(ctx context.Context, t host.Terminal) error {
 
 func (c *command) open(h *host.Host) (host.Module, error) {
 	return inventorymod.New(inventorymod.Deps{
-		Layer: h.Layer, Path: h.Datastore(inventory.Module, inventory.Module), Now: host.Now, NewID: h.NewID, Log: h.Log,
+		Layer: h.Layer, Datastore: h.Datastore(inventory.Module, inventory.Module), Now: host.Now, NewID: h.NewID, Log: h.Log,
 	}, inventorymod.Options{Workers: h.Workers(inventory.Module), Sourcing: c.Inventory.Sourcing})
 }

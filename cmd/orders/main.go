@@ -42,7 +42,7 @@ func (c *command) open(h *host.Host) (host.Module, error) {
 	o.Policy.Lease = o.Policy.Patience + 2*h.CallTimeout() // it must outlive the patience and a call that began within it
 	caller := h.Caller(orders.Module)
 	return ordersmod.New(ordersmod.Deps{
-		Layer: h.Layer, Path: h.Datastore(orders.Module, orders.Module), Now: host.Now, NewID: h.NewID, Random: h.Dice, Log: h.Log,
+		Layer: h.Layer, Datastore: h.Datastore(orders.Module, orders.Module), Now: host.Now, NewID: h.NewID, Random: h.Dice, Log: h.Log,
 		Inventory: inventory.NewClient(caller), Pricing: pricing.NewClient(caller), Payments: payments.NewClient(caller),
 	}, o)
 }

@@ -49,7 +49,7 @@ func (c *command) open(h *host.Host) (host.Module, error) {
 	o := paymentsmod.Options{Workers: h.Workers(payments.Module), Provider: c.Payments.PaymentProvider, Stripe: stripe}
 	c.Payments.Fill(&o.Policy)
 	return paymentsmod.New(paymentsmod.Deps{
-		Layer: h.Layer, Path: h.Datastore(payments.Module, payments.Module), GatewayPath: h.Datastore(payments.Module, paymentsmod.GatewayDatastore),
+		Layer: h.Layer, Datastore: h.Datastore(payments.Module, payments.Module), GatewayDatastore: h.Datastore(payments.Module, paymentsmod.GatewayDatastore),
 		Now: host.Now, NewID: h.NewID, Random: h.Random, Log: h.Log, Deliver: deliver(payments.NewClient(h.Edge())),
 	}, o)
 }

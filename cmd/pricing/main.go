@@ -35,6 +35,6 @@ func (c *command) Run(ctx context.Context, t host.Terminal) error {
 
 func (c *command) open(h *host.Host) (host.Module, error) {
 	return pricingmod.New(pricingmod.Deps{
-		Layer: h.Layer, Path: h.Datastore(pricing.Module, pricing.Module), Now: host.Now, NewID: h.NewID, Log: h.Log,
+		Layer: h.Layer, Datastore: h.Datastore(pricing.Module, pricing.Module), Now: host.Now, NewID: h.NewID, Log: h.Log,
 	}, pricingmod.Options{Workers: h.Workers(pricing.Module), QuoteValidity: c.Pricing.QuoteValidity, Alone: h.Alone(pricing.Module)})
 }

@@ -38,7 +38,7 @@ func (c *command) open(h *host.Host) (host.Module, error) {
 	o := webhooksmod.Options{Workers: h.Workers(webhooks.Module)}
 	c.Webhooks.Fill(&o.Policy)
 	return webhooksmod.New(webhooksmod.Deps{
-		Layer: h.Layer, Path: h.Datastore(webhooks.Module, webhooks.Module), Orders: orders.NewClient(h.Caller(webhooks.Module)),
+		Layer: h.Layer, Datastore: h.Datastore(webhooks.Module, webhooks.Module), Orders: orders.NewClient(h.Caller(webhooks.Module)),
 		Now: host.Now, NewID: h.NewID, Random: h.Dice, Secrets: h.Random, Log: h.Log,
 	}, o)
 }

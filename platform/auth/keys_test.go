@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -19,6 +18,7 @@ import (
 	"cutpoint/platform/auth"
 	"cutpoint/platform/id"
 	"cutpoint/platform/store"
+	"cutpoint/platform/store/storetest"
 )
 
 const secret = "cpk_abcdefghijklmnop"
@@ -44,11 +44,11 @@ func (c *clock) pass(d time.Duration) {
 // open returns the keys of one file as two processes see them, with one clock.
 func open(t *testing.T) (ours, theirs *auth.Keys, c *clock, s *store.Store) {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "auth.db")
+	path := storetest.Datastore(t, "auth")
 	c = &clock{at: time.Date(2026, 5, 4, 3, 2, 1, 987654321, time.UTC)}
 	keys := func() *auth.Keys {
 		var err error
-		s, err = store.Open(t.Context(), store.Options{Path: path, Migrations: migrations.SQLite("auth")})
+		s, err = store.Open(t.Context(), store.Options{Datastore: path, Migrations: migrations.Of("auth")})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,12 +1,11 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"runtime/debug"
-	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -22,12 +21,13 @@ var ErrClosed = errors.New("the store is closed")
 // write in a savepoint of its own, takes more for as long as there are any, commits once and answers all. With many callers
 // the cost of a commit, which is the disk's, is shared; with one, nothing waits for a timer.
 type committer struct {
-	db    *gorm.DB
-	batch int
-	fail  failpoint.Points
-	name  string // of the file, in failpoints
-	queue chan *write
-	done  chan struct{}
+	db     *gorm.DB
+	engine engine
+	batch  int
+	fail   failpoint.Points
+	name   string // of the module, in failpoints
+	queue  chan *write
+	done   chan struct{}
 
 	mu     sync.RWMutex // held for reading while sending on queue
 	closed bool
@@ -51,9 +51,9 @@ type Stats struct {
 	Failed  uint64 // writes that were rolled back, or not begun since their context had ended
 }
 
-func startCommitter(db *gorm.DB, o Options) *committer {
+func startCommitter(db *gorm.DB, e engine, o Options) *committer {
 	c := &committer{
-		db: db, batch: o.Batch, fail: o.Fail, name: strings.TrimSuffix(filepath.Base(o.Path), ".db"),
+		db: db, engine: e, batch: o.Batch, fail: o.Fail, name: cmp.Or(o.Module, e.name()),
 		queue: make(chan *write, o.Queue), done: make(chan struct{}),
 	}
 	go c.run()
@@ -120,10 +120,10 @@ var errLost = errors.New("another write ended the transaction that they shared")
 
 // commit runs the batch and what joins it meanwhile in one transaction, and sets the outcome of each write.
 func (c *committer) commit(batch []*write) []*write {
-	tx := c.db.Begin()
-	if tx.Error != nil {
-		batch[0].err = fmt.Errorf("begin: %w", tx.Error)
-		return batch
+	tx, end, err := c.engine.begin(c.db)
+	defer end()
+	if err != nil {
+		return c.refuse(batch, err)
 	}
 	whole := c.apply(tx, batch[0])
 	for whole && len(batch) < c.batch {
@@ -138,13 +138,33 @@ func (c *committer) commit(batch []*write) []*write {
 		}
 		break
 	}
-	err := errLost
+	err = errLost
 	if whole {
 		err = c.end(tx)
 	} else {
 		tx.Rollback()
 	}
 	c.settle(batch, err)
+	return batch
+}
+
+// refuse tells all that wait that no transaction could be begun: each of them would wait as long for the same answer.
+func (c *committer) refuse(batch []*write, err error) []*write {
+	for len(batch) < c.batch {
+		select {
+		case w, ok := <-c.queue:
+			if ok {
+				batch = append(batch, w)
+				continue
+			}
+		default:
+		}
+		break
+	}
+	for _, w := range batch {
+		w.err = fmt.Errorf("begin: %w", err)
+	}
+	c.failed.Add(uint64(len(batch)))
 	return batch
 }
 
@@ -181,8 +201,9 @@ func (c *committer) settle(batch []*write, err error) {
 }
 
 // apply runs one write in a savepoint and reports whether the transaction goes on. It does not where a write committed it, or
-// where SQLite rolled all of it back by itself, as it does for a full disk or INSERT OR ROLLBACK: what came after would be
-// committed one by one. The savepoint is made and released by hand, since gorm never releases those it makes.
+// where SQLite rolled all of it back by itself, as it does for a full disk or INSERT OR ROLLBACK, or where PostgreSQL is not there any
+// more: what came after would be committed one by one. The savepoint is made and released by hand, since gorm never releases those it
+// makes. PostgreSQL refuses to release it after a statement that failed, even where the write made nothing of that.
 func (c *committer) apply(tx *gorm.DB, w *write) (whole bool) {
 	if w.err = w.ctx.Err(); w.err != nil {
 		return true
@@ -190,13 +211,14 @@ func (c *committer) apply(tx *gorm.DB, w *write) (whole bool) {
 	if _, w.err = Exec(tx, "SAVEPOINT w"); w.err != nil {
 		return false
 	}
-	w.err = w.run(tx.Session(&gorm.Session{NewDB: true})) // its own, so that an error added to it stays in it
-	if w.err != nil || w.panic != nil {
-		_, err := Exec(tx, "ROLLBACK TO w; RELEASE w")
-		return err == nil
+	w.err = w.run(tx.Session(&gorm.Session{NewDB: true, Context: tx.Statement.Context})) // its own, so that an error added to it stays in it
+	if w.err == nil && w.panic == nil {
+		if _, w.err = Exec(tx, "RELEASE w"); w.err == nil {
+			return true
+		}
 	}
-	_, w.err = Exec(tx, "RELEASE w")
-	return w.err == nil
+	_, err := Exec(tx, "ROLLBACK TO w; RELEASE w")
+	return err == nil
 }
 
 func (w *write) run(tx *gorm.DB) (err error) {

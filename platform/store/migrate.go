@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"slices"
 
 	"github.com/pressly/goose/v3"
@@ -20,10 +19,31 @@ type MigrationStatus struct {
 	Applied bool
 }
 
-// Migrate brings the schema of a SQLite file up to date, each step in a transaction of its own. It refuses a file that a newer
-// binary has migrated further.
-func Migrate(ctx context.Context, path string, migrations fs.FS) error {
-	return withProvider(path, migrations, func(p *goose.Provider) error {
+// migrator is what goose needs to bring a datastore up to date.
+type migrator struct {
+	pool    *sql.DB
+	folder  string // of the migrations
+	dialect goose.Dialect
+	options []goose.ProviderOption
+	empty   bool         // nothing was ever applied
+	make    func() error // what the first migration needs to be there
+}
+
+// Migrate brings the schema of a datastore up to date, each step in a transaction of its own. It refuses one that a newer
+// binary has migrated further. Of o it needs what says where, and Migrations.
+func Migrate(ctx context.Context, o Options) error {
+	e, err := engineOf(o)
+	if err != nil {
+		return err
+	}
+	return migrate(ctx, e, o.Migrations)
+}
+
+func migrate(ctx context.Context, e engine, migrations fs.FS) error {
+	return withProvider(ctx, e, migrations, func(m *migrator, p *goose.Provider) error {
+		if err := m.make(); err != nil {
+			return err
+		}
 		current, target, err := p.GetVersions(ctx)
 		if err != nil {
 			return err
@@ -38,8 +58,8 @@ func Migrate(ctx context.Context, path string, migrations fs.FS) error {
 
 // upToDate reports whether exactly the steps that migrations has were applied, which spares most starts the work of Migrate. In
 // doubt it says no: Migrate then finds the reason.
-func upToDate(db *gorm.DB, migrations fs.FS) bool {
-	files, err := fs.Glob(migrations, "*.sql")
+func upToDate(ctx context.Context, db *gorm.DB, migrations fs.FS) bool {
+	files, err := fs.Glob(migrations, db.Name()+"/*.sql")
 	if err != nil {
 		return false
 	}
@@ -53,17 +73,23 @@ func upToDate(db *gorm.DB, migrations fs.FS) bool {
 	}
 	slices.Sort(known)
 	var applied []int64
-	err = db.Raw("SELECT version_id FROM goose_db_version WHERE is_applied = 1 ORDER BY version_id").Scan(&applied).Error
+	err = db.WithContext(ctx).Raw("SELECT version_id FROM goose_db_version WHERE is_applied ORDER BY version_id").Scan(&applied).Error
 	return err == nil && slices.Equal(applied, known)
 }
 
-// Migrations returns the history of a SQLite file. A file that is not there has nothing applied, and is not made.
-func Migrations(ctx context.Context, path string, migrations fs.FS) (list []MigrationStatus, err error) {
-	where := path
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		where = ":memory:"
+// Migrations returns the history of a datastore. One that is not there has nothing applied, and is not made.
+func Migrations(ctx context.Context, o Options) (list []MigrationStatus, err error) {
+	e, err := engineOf(o)
+	if err != nil {
+		return nil, err
 	}
-	err = withProvider(where, migrations, func(p *goose.Provider) error {
+	err = withProvider(ctx, e, o.Migrations, func(m *migrator, p *goose.Provider) error {
+		if m.empty {
+			for _, s := range p.ListSources() {
+				list = append(list, MigrationStatus{Version: s.Version, Name: s.Path})
+			}
+			return nil
+		}
 		status, err := p.Status(ctx)
 		for _, s := range status {
 			list = append(list, MigrationStatus{Version: s.Source.Version, Name: s.Source.Path, Applied: s.State == goose.StateApplied})
@@ -73,18 +99,24 @@ func Migrations(ctx context.Context, path string, migrations fs.FS) (list []Migr
 	return list, err
 }
 
-func withProvider(path string, migrations fs.FS, do func(*goose.Provider) error) (err error) {
+func withProvider(ctx context.Context, e engine, migrations fs.FS, do func(*migrator, *goose.Provider) error) (err error) {
 	defer func() {
 		if err != nil {
-			err = fmt.Errorf("migrate %s: %w", path, err)
+			err = fmt.Errorf("migrate %s: %w", e, err)
 		}
 	}()
-	db := sql.OpenDB(connector{writerDSN(path)})
-	db.SetMaxOpenConns(1)
-	defer func() { err = errors.Join(err, db.Close()) }()
-	p, err := goose.NewProvider(goose.DialectSQLite3, db, migrations, goose.WithDisableGlobalRegistry(true))
+	m, err := e.migrator(ctx)
 	if err != nil {
 		return err
 	}
-	return do(p)
+	defer func() { err = errors.Join(err, m.pool.Close()) }()
+	files, err := fs.Sub(migrations, m.folder)
+	if err != nil {
+		return err
+	}
+	p, err := goose.NewProvider(m.dialect, m.pool, files, append(m.options, goose.WithDisableGlobalRegistry(true))...)
+	if err != nil {
+		return err
+	}
+	return do(m, p)
 }

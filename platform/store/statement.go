@@ -47,6 +47,14 @@ func List[T any](values []T) (marks string, args []any) {
 	return "(?" + strings.Repeat(", ?", len(values)-1) + ")", args
 }
 
+// On returns the words of a statement that the databases spell differently.
+func On(db *gorm.DB, sqlite, postgres string) string {
+	if db.Name() == "postgres" {
+		return postgres
+	}
+	return sqlite
+}
+
 // placeholders writes the question marks of a query as the database wants them. SQLite takes them as they are.
 func placeholders(db *gorm.DB, query string) string {
 	if db.Name() == "sqlite" {

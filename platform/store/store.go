@@ -6,8 +6,9 @@
 //	err := s.Write(ctx, func(tx *gorm.DB) error { return tx.Exec("UPDATE ...").Error })
 //	err := s.Read(ctx).Raw("SELECT ...").Scan(&rows).Error
 //
-// The store is a SQLite file in WAL mode with synchronous=FULL: a committed transaction survives a power loss, not only a
-// crash of the process. Statements that would reach other files (ATTACH) are refused.
+// The store is a SQLite file (sqlite.go) or a schema of a PostgreSQL database (postgres.go), and keeps the same promises on both: a
+// committed transaction survives a power loss, not only a crash of the process; writes take turns, so that what a write has read stays
+// true until it is committed, also where several processes have the same datastore; and statements reach no other module's tables.
 //
 // Times are stored as integers, microseconds since 1970 in UTC: see Micros and Time. No SQL function that reads a clock is
 // used, so that a simulation can drive the time.
@@ -16,16 +17,12 @@ package store
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/url"
-	"path/filepath"
+	"strings"
 	"time"
 
-	"github.com/mattn/go-sqlite3"
-	"gorm.io/driver/sqlite"
 	"gorm.io/gorm"
 	"gorm.io/gorm/logger"
 
@@ -39,27 +36,48 @@ const (
 	DefaultQueue   = 1024
 )
 
-// Options are the settings of a store. Path and Migrations are required.
+// Options are the settings of a store. Datastore and Migrations are required.
 type Options struct {
-	Path       string // of the SQLite file; made if it is not there
-	Migrations fs.FS  // the SQL files that lead to the current schema
+	// Datastore is the path of a SQLite file, or the URL of a PostgreSQL database: "postgres://user@host/database". The tables are
+	// in the schema that the URL's search_path names, or in Module's. File and schema are made if they are not there.
+	Datastore  string
+	Module     string // whose datastore it is; empty: the file's name tells
+	Migrations fs.FS  // the SQL files that lead to the current schema, in a folder per dialect: "sqlite" and "postgres"
 	Readers    int    // read connections
 	Batch      int    // writes that may share a commit
 	Queue      int    // writes that may wait; more wait outside, until their context ends
 
-	// Fail, for tests, is asked before and after each commit: at "orders.commit.before" and "orders.commit.after" of a file orders.db.
+	// Fail, for tests, is asked before and after each commit: at "orders.commit.before" and "orders.commit.after" of the module orders.
 	Fail failpoint.Points
 }
 
 // Store is an open database. It is safe for concurrent use.
 type Store struct {
-	path      string
+	engine    engine
 	writer    *gorm.DB
 	reader    *gorm.DB
 	committer *committer
 }
 
-// Open opens the database, bringing its schema up to date first. It refuses a file whose schema is newer than Migrations, and
+// engine is what a kind of database does in its own way.
+type engine interface {
+	String() string                           // names the datastore in errors, without a password
+	name() string                             // goes before the failpoints
+	writer(context.Context) (*gorm.DB, error) // checked to be durable
+	reader(connections int) (*gorm.DB, error)
+	begin(*gorm.DB) (tx *gorm.DB, end context.CancelFunc, err error) // the transaction of a batch
+	query(context.Context) context.Context                           // for a reader
+	migrator(context.Context) (*migrator, error)
+}
+
+func engineOf(o Options) (engine, error) {
+	if strings.HasPrefix(o.Datastore, "postgres://") || strings.HasPrefix(o.Datastore, "postgresql://") {
+		return newPostgres(o)
+	}
+	return sqliteFile(o.Datastore), nil
+}
+
+// Open opens the database, bringing its schema up to date first. It refuses one whose schema is newer than Migrations, and
 // one that would not be durable.
 func Open(ctx context.Context, o Options) (*Store, error) {
 	if o.Readers <= 0 {
@@ -71,33 +89,35 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if o.Queue <= 0 {
 		o.Queue = DefaultQueue
 	}
-	s := &Store{path: o.Path}
-	var err error
-	if s.writer, err = connect(writerDSN(o.Path), 1); err != nil {
-		return nil, fmt.Errorf("open %s: %w", o.Path, err)
+	e, err := engineOf(o)
+	if err != nil {
+		return nil, err
 	}
-	if err = checkDurable(ctx, s.writer); err == nil && !upToDate(s.writer, o.Migrations) {
-		err = Migrate(ctx, o.Path, o.Migrations)
+	s := &Store{engine: e}
+	if s.writer, err = e.writer(ctx); err != nil {
+		return nil, fmt.Errorf("open %s: %w", e, err)
+	}
+	if !upToDate(ctx, s.writer, o.Migrations) {
+		err = migrate(ctx, e, o.Migrations)
 	}
 	if err == nil {
-		s.reader, err = connect(readerDSN(o.Path), o.Readers)
+		s.reader, err = e.reader(o.Readers)
 	}
 	if err != nil {
 		_ = closePool(s.writer) // err tells why
-		return nil, fmt.Errorf("open %s: %w", o.Path, err)
+		return nil, fmt.Errorf("open %s: %w", e, err)
 	}
-	s.committer = startCommitter(s.writer, o)
+	s.committer = startCommitter(s.writer, e, o)
 	return s, nil
 }
 
 // Read returns a handle for queries. Each query sees everything that was committed before it began. The context's values
-// reach hooks, but its cancellation does not reach SQLite: watching for it would double the cost of a query that takes
-// microseconds.
+// reach hooks, but its cancellation reaches PostgreSQL alone.
 func (s *Store) Read(ctx context.Context) *gorm.DB {
-	return s.reader.WithContext(context.WithoutCancel(ctx))
+	return s.reader.WithContext(s.engine.query(ctx))
 }
 
-// Close finishes the writes that were taken, and closes the file. Writes that come later fail. It may be called twice.
+// Close finishes the writes that were taken, and closes the datastore. Writes that come later fail. It may be called twice.
 func (s *Store) Close() error {
 	s.committer.stop()
 	return errors.Join(closePool(s.reader), closePool(s.writer))
@@ -106,13 +126,14 @@ func (s *Store) Close() error {
 // Stats returns the figures of the store since it was opened.
 func (s *Store) Stats() Stats { return s.committer.stats() }
 
-func connect(dsn string, connections int) (*gorm.DB, error) {
-	pool := sql.OpenDB(connector{dsn})
+// open makes a handle of a pool of connections, which it closes where it fails.
+func open(pool *sql.DB, connections int, dialect gorm.Dialector) (*gorm.DB, error) {
 	pool.SetMaxOpenConns(connections)
 	pool.SetMaxIdleConns(connections)
-	db, err := gorm.Open(sqlite.New(sqlite.Config{Conn: pool}), &gorm.Config{
+	db, err := gorm.Open(dialect, &gorm.Config{
 		SkipDefaultTransaction: true,
 		TranslateError:         true,
+		DisableAutomaticPing:   true, // what follows would tell
 		Logger:                 logger.Discard,
 	})
 	if err != nil {
@@ -128,52 +149,6 @@ func closePool(db *gorm.DB) error {
 	}
 	return pool.Close()
 }
-
-func writerDSN(path string) string {
-	return dsn(path, "_journal_mode=WAL&_synchronous=FULL&_busy_timeout=5000&_foreign_keys=on&_txlock=immediate&_stmt_cache_size=64")
-}
-
-func readerDSN(path string) string {
-	return dsn(path, "mode=ro&_query_only=1&_busy_timeout=5000&_stmt_cache_size=64")
-}
-
-func dsn(path, query string) string {
-	path = filepath.Clean(path) // two slashes at the beginning would name a host
-	return (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: query}).String()
-}
-
-// checkDurable makes sure that a commit means the disk: the driver's own default is weaker.
-func checkDurable(ctx context.Context, db *gorm.DB) error {
-	var synchronous int
-	var journal string
-	if err := db.WithContext(ctx).Raw("PRAGMA synchronous").Row().Scan(&synchronous); err != nil {
-		return err
-	}
-	if err := db.WithContext(ctx).Raw("PRAGMA journal_mode").Row().Scan(&journal); err != nil {
-		return err
-	}
-	if synchronous != 2 || journal != "wal" {
-		return fmt.Errorf("not durable: synchronous=%d (want 2, FULL), journal_mode=%s (want wal)", synchronous, journal)
-	}
-	return nil
-}
-
-// connector opens connections that can't leave their file.
-type connector struct{ dsn string }
-
-func (c connector) Driver() driver.Driver {
-	return &sqlite3.SQLiteDriver{ConnectHook: func(conn *sqlite3.SQLiteConn) error {
-		conn.RegisterAuthorizer(func(action int, _, _, _ string) int {
-			if action == sqlite3.SQLITE_ATTACH || action == sqlite3.SQLITE_DETACH {
-				return sqlite3.SQLITE_DENY
-			}
-			return sqlite3.SQLITE_OK
-		})
-		return nil
-	}}
-}
-
-func (c connector) Connect(context.Context) (driver.Conn, error) { return c.Driver().Open(c.dsn) }
 
 // Micros is how a time is stored: microseconds since 1970, or 0 for the zero time.
 func Micros(t time.Time) int64 {

@@ -20,6 +20,7 @@ import (
 
 	"cutpoint/platform/idempotency"
 	"cutpoint/platform/store"
+	"cutpoint/platform/store/storetest"
 )
 
 func TestMain(m *testing.M) {
@@ -28,26 +29,29 @@ func TestMain(m *testing.M) {
 }
 
 const first = `-- +goose Up
-CREATE TABLE rows (n INTEGER PRIMARY KEY, who TEXT NOT NULL CHECK (who <> ''));
+CREATE TABLE rows (n BIGINT PRIMARY KEY, who TEXT NOT NULL CHECK (who <> ''));
 CREATE TABLE idempotency_keys (
     caller TEXT NOT NULL, value TEXT NOT NULL, digest TEXT NOT NULL, subject TEXT NOT NULL,
-    answer TEXT NOT NULL DEFAULT '', created_at INTEGER NOT NULL, PRIMARY KEY (caller, value)) WITHOUT ROWID;
+    answer TEXT NOT NULL DEFAULT '', created_at BIGINT NOT NULL, PRIMARY KEY (caller, value));
 -- +goose Down
 DROP TABLE rows;
 `
 
 // history returns migrations: the first, and others that each add a column.
-func history(versions ...int) fs.FS {
-	files := fstest.MapFS{"0001_rows.sql": {Data: []byte(first)}}
-	for _, v := range versions {
-		files[fmt.Sprintf("%04d_more.sql", v)] = &fstest.MapFile{Data: fmt.Appendf(nil, "-- +goose Up\nALTER TABLE rows ADD COLUMN c%d;\n", v)}
+func history(versions ...int) fstest.MapFS {
+	files := fstest.MapFS{}
+	for _, dialect := range []string{"sqlite", "postgres"} {
+		files[dialect+"/0001_rows.sql"] = &fstest.MapFile{Data: []byte(first)}
+		for _, v := range versions {
+			files[fmt.Sprintf("%s/%04d_more.sql", dialect, v)] = &fstest.MapFile{Data: fmt.Appendf(nil, "-- +goose Up\nALTER TABLE rows ADD COLUMN c%d BIGINT;\n", v)}
+		}
 	}
 	return files
 }
 
-func openAt(t testing.TB, path string, migrations fs.FS) (*store.Store, error) {
+func openAt(t testing.TB, datastore string, migrations fs.FS) (*store.Store, error) {
 	t.Helper()
-	s, err := store.Open(t.Context(), store.Options{Path: path, Migrations: migrations})
+	s, err := store.Open(t.Context(), store.Options{Datastore: datastore, Migrations: migrations})
 	if err == nil {
 		t.Cleanup(func() {
 			if err := s.Close(); err != nil {
@@ -60,7 +64,7 @@ func openAt(t testing.TB, path string, migrations fs.FS) (*store.Store, error) {
 
 func open(t testing.TB) *store.Store {
 	t.Helper()
-	s, err := openAt(t, filepath.Join(t.TempDir(), "test.db"), history())
+	s, err := openAt(t, storetest.Datastore(t, "test"), history())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,6 +85,7 @@ func count(t testing.TB, s *store.Store, where string, args ...any) (n int) {
 }
 
 func TestDurable(t *testing.T) {
+	storetest.SQLiteOnly(t, "it asks for pragmas")
 	s := open(t)
 	err := s.Write(t.Context(), func(tx *gorm.DB) error {
 		for pragma, want := range map[string]string{"synchronous": "2", "journal_mode": "wal", "foreign_keys": "1"} {
@@ -103,6 +108,7 @@ func TestDurable(t *testing.T) {
 }
 
 func TestPaths(t *testing.T) {
+	storetest.SQLiteOnly(t, "it is about files")
 	for _, name := range []string{"plain.db", "with space.db", "what?.db", "a#b.db", "100%.db", "%41.db", "a&b=c;d.db", "ü'\".db", "a:b.db", "?mode=memory"} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -226,6 +232,12 @@ func TestLostTransaction(t *testing.T) {
 		},
 		"ended by the write": func(tx *gorm.DB) error { return tx.Exec("ROLLBACK").Error },
 	}
+	if storetest.Postgres() {
+		tests = map[string]func(tx *gorm.DB) error{
+			"ended by the write":        tests["ended by the write"],
+			"ended with its connection": func(tx *gorm.DB) error { return tx.Exec("SELECT pg_terminate_backend(pg_backend_pid())").Error },
+		}
+	}
 	for name, spoil := range tests {
 		t.Run(name, func(t *testing.T) {
 			s := open(t)
@@ -294,8 +306,8 @@ func TestContextOfWrite(t *testing.T) {
 }
 
 func TestClose(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "test.db")
-	s, err := openAt(t, path, history())
+	datastore := storetest.Datastore(t, "test")
+	s, err := openAt(t, datastore, history())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -330,7 +342,7 @@ func TestClose(t *testing.T) {
 		}
 	}
 	group.Wait()
-	again, err := openAt(t, path, history())
+	again, err := openAt(t, datastore, history())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -340,6 +352,7 @@ func TestClose(t *testing.T) {
 }
 
 func TestFences(t *testing.T) {
+	storetest.SQLiteOnly(t, "it is about files")
 	s := open(t)
 	other := filepath.Join(t.TempDir(), "other.db")
 	statements := []string{"ATTACH '" + other + "' AS other", "VACUUM INTO '" + other + "'", "DETACH main"}
@@ -361,10 +374,11 @@ func TestFences(t *testing.T) {
 }
 
 func TestMigrate(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "test.db")
+	datastore := storetest.Datastore(t, "test")
+	options := func(m fs.FS) store.Options { return store.Options{Datastore: datastore, Migrations: m} }
 	status := func(migrations fs.FS) (applied string) {
 		t.Helper()
-		list, err := store.Migrations(t.Context(), path, migrations)
+		list, err := store.Migrations(t.Context(), options(migrations))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -376,42 +390,51 @@ func TestMigrate(t *testing.T) {
 	if got := status(history(2)); got != "1:false 2:false" {
 		t.Errorf("before: %s", got)
 	}
-	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(datastore); !errors.Is(err, fs.ErrNotExist) {
 		t.Error("looking at the history made the file")
 	}
 	for range 2 {
-		if err := store.Migrate(t.Context(), path, history()); err != nil {
+		if err := store.Migrate(t.Context(), options(history())); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if got := status(history(3)); got != "1:true 3:false" {
 		t.Errorf("half-way: %s", got)
 	}
-	if err := store.Migrate(t.Context(), path, history(3)); err != nil {
+	if err := store.Migrate(t.Context(), options(history(3))); err != nil {
 		t.Fatal(err)
 	}
-	if err := store.Migrate(t.Context(), path, history()); err == nil || !strings.Contains(err.Error(), "version 3") {
+	if err := store.Migrate(t.Context(), options(history())); err == nil || !strings.Contains(err.Error(), "version 3") {
 		t.Errorf("an older binary: %v", err)
 	}
-	if _, err := openAt(t, path, history()); err == nil {
+	if _, err := openAt(t, datastore, history()); err == nil {
 		t.Error("an older binary opened the file")
 	}
-	if err := store.Migrate(t.Context(), path, history(2, 3)); err == nil || !strings.Contains(err.Error(), "2") {
+	if err := store.Migrate(t.Context(), options(history(2, 3))); err == nil || !strings.Contains(err.Error(), "2") {
 		t.Errorf("a step that was slipped in before an applied one: %v", err)
 	}
-	broken := fstest.MapFS{"0001_rows.sql": {Data: []byte(first)}, "0003_more.sql": {Data: []byte("-- +goose Up\nALTER TABLE rows ADD COLUMN c3;\n")},
-		"0004_broken.sql": {Data: []byte("-- +goose Up\nCREATE TABLE half (n);\nCREATE TABLE rows (n);\n")}}
-	if err := store.Migrate(t.Context(), path, broken); err == nil || !strings.Contains(err.Error(), path) {
+	broken := history(3)
+	for _, dialect := range []string{"sqlite", "postgres"} {
+		broken[dialect+"/0004_broken.sql"] = &fstest.MapFile{Data: []byte("-- +goose Up\nCREATE TABLE half (n BIGINT);\nCREATE TABLE rows (n BIGINT);\n")}
+	}
+	if err := store.Migrate(t.Context(), options(broken)); err == nil || !strings.Contains(err.Error(), "migrate "+where(datastore)) {
 		t.Errorf("a broken step: %v", err)
 	}
-	s, err := openAt(t, path, history(3))
+	s, err := openAt(t, datastore, history(3))
 	if err != nil {
 		t.Fatalf("after a broken step: %v", err)
 	}
-	var n int
-	if err := s.Read(t.Context()).Raw("SELECT count(*) FROM sqlite_schema WHERE name = 'half'").Row().Scan(&n); err != nil || n != 0 {
-		t.Errorf("half of a broken step stayed: %d, %v", n, err)
+	if err := s.Read(t.Context()).Exec("SELECT n FROM half").Error; err == nil {
+		t.Error("half of a broken step stayed")
 	}
+}
+
+// where is the beginning of a datastore's name in errors.
+func where(datastore string) string {
+	if storetest.Postgres() {
+		return "postgres://cutpoint@"
+	}
+	return datastore
 }
 
 func TestClaims(t *testing.T) {

@@ -11,7 +11,6 @@ import (
 	"io"
 	"log/slog"
 	mathrand "math/rand/v2"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -157,24 +156,17 @@ func (o Options) database(module string) string {
 // Alone reports whether no other process can run the module on the same datastore: its files are locked. A database is shared.
 func (h *Host) Alone(module string) bool { return h.options.database(module) == "" }
 
-// Datastore is where a module has its data: the path of a file, or the URL of its schema in a database. Part names a second datastore
-// of the module; it is the module's name for the first.
-func (h *Host) Datastore(module, part string) string { return h.options.Datastore(module, part) }
+// Datastore is where a module has its data: the path of a file, or the URL of a database. Part names a second datastore of the module;
+// it is the module's name for the first.
+func (h *Host) Datastore(module, part string) string { return h.options.Store(module, part).Datastore }
 
-// Datastore is Host.Datastore, without a process.
-func (o Options) Datastore(module, part string) string {
-	db := o.database(module)
-	if db == "" {
-		return filepath.Join(o.Data, part+".db")
+// Store is how a datastore is opened without its module.
+func (o Options) Store(module, part string) store.Options {
+	s := store.Options{Datastore: o.database(module), Module: part, Migrations: migrations.Of(part)}
+	if s.Datastore == "" {
+		s.Datastore = filepath.Join(o.Data, part+".db")
 	}
-	u, err := url.Parse(db)
-	if err != nil {
-		return db // which says what is wrong with it when it is opened
-	}
-	q := u.Query()
-	q.Set("search_path", part)
-	u.RawQuery = q.Encode()
-	return u.String()
+	return s
 }
 
 // Workers is how many calls a module handles at once; 0 is the default of package rpc.
@@ -297,7 +289,7 @@ func OpenKeys(ctx context.Context, o Options) (*store.Store, *auth.Keys, error) 
 			return nil, nil, err
 		}
 	}
-	s, err := store.Open(ctx, store.Options{Path: o.Datastore(authKeys, authKeys), Migrations: migrations.SQLite(authKeys)})
+	s, err := store.Open(ctx, o.Store(authKeys, authKeys))
 	if err != nil {
 		return nil, nil, err
 	}

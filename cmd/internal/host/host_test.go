@@ -101,22 +101,19 @@ func TestLocks(t *testing.T) {
 }
 
 func TestDatastore(t *testing.T) {
-	o := Options{Data: "data", DB: "postgres://shop:pw@db/shop?sslmode=require", ModuleDB: map[string]string{"till": "postgres://till@bank/till"}}
-	for part, want := range map[string]string{
-		"stock":   "postgres://shop:pw@db/shop?search_path=stock&sslmode=require",
-		"till":    "postgres://till@bank/till?search_path=till",
-		"gateway": "postgres://till@bank/till?search_path=gateway",
+	o := Options{Data: "data", DB: "postgres://shop@db/shop", ModuleDB: map[string]string{"till": "postgres://till@bank/till"}}
+	files := Options{Data: "data"}
+	for part, want := range map[string][3]string{
+		"stock":   {"stock", "postgres://shop@db/shop", filepath.Join("data", "stock.db")},
+		"till":    {"till", "postgres://till@bank/till", filepath.Join("data", "till.db")},
+		"gateway": {"till", "postgres://till@bank/till", filepath.Join("data", "gateway.db")},
 	} {
-		module := part
-		if part == "gateway" {
-			module = "till"
+		if got := o.Store(want[0], part); got.Datastore != want[1] || got.Module != part {
+			t.Errorf("%s is in %s of %s, want %s", part, got.Module, got.Datastore, want[1])
 		}
-		if got := o.Datastore(module, part); got != want {
-			t.Errorf("%s is in %s, want %s", part, got, want)
+		if got := files.Store(want[0], part); got.Datastore != want[2] || got.Module != part {
+			t.Errorf("%s is in %s, want %s", part, got.Datastore, want[2])
 		}
-	}
-	if got := (Options{Data: "data"}).Datastore("till", "gateway"); got != filepath.Join("data", "gateway.db") {
-		t.Errorf("a file is %s", got)
 	}
 }
 

@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"cutpoint/cmd/internal/host"
-	"cutpoint/migrations"
 	"cutpoint/modules/inventory"
 	"cutpoint/modules/inventory/inventoryhttp"
 	"cutpoint/modules/inventory/inventorymod"
@@ -177,19 +176,19 @@ func (s *Shop) build(c Config) (modules []host.Running, err error) {
 
 func (s *Shop) newInventory(c Config) (host.Module, error) {
 	return inventorymod.New(inventorymod.Deps{
-		Layer: s.Layer, Path: s.Datastore(inventory.Module, inventory.Module), Now: Now, NewID: s.NewID, Log: s.Log,
+		Layer: s.Layer, Datastore: s.Datastore(inventory.Module, inventory.Module), Now: Now, NewID: s.NewID, Log: s.Log,
 	}, inventorymod.Options{Workers: s.Workers(inventory.Module), ExpireEvery: c.ExpireHolds, Sourcing: c.Sourcing, Fail: c.Fail})
 }
 
 func (s *Shop) newPricing(c Config) (host.Module, error) {
 	return pricingmod.New(pricingmod.Deps{
-		Layer: s.Layer, Path: s.Datastore(pricing.Module, pricing.Module), Now: Now, NewID: s.NewID, Log: s.Log,
+		Layer: s.Layer, Datastore: s.Datastore(pricing.Module, pricing.Module), Now: Now, NewID: s.NewID, Log: s.Log,
 	}, pricingmod.Options{Workers: s.Workers(pricing.Module), QuoteValidity: c.QuoteValidity, Alone: s.Alone(pricing.Module), Fail: c.Fail})
 }
 
 func (s *Shop) newPayments(c Config) (host.Module, error) {
 	return paymentsmod.New(paymentsmod.Deps{
-		Layer: s.Layer, Path: s.Datastore(payments.Module, payments.Module), GatewayPath: s.Datastore(payments.Module, paymentsmod.GatewayDatastore),
+		Layer: s.Layer, Datastore: s.Datastore(payments.Module, payments.Module), GatewayDatastore: s.Datastore(payments.Module, paymentsmod.GatewayDatastore),
 		Now: Now, NewID: s.NewID, Random: s.Random, Log: s.Log, Deliver: s.deliver,
 	}, paymentsmod.Options{
 		Provider: c.Provider, Stripe: c.Stripe, Workers: s.Workers(payments.Module), Policy: c.Payments, Still: c.Still, Fail: c.Fail,
@@ -202,14 +201,14 @@ func (s *Shop) newOrders(c Config) (host.Module, error) {
 	policy.Lease = c.OrderPatience + 2*s.CallTimeout() // it must outlive the patience and a call that began within it
 	caller := s.Caller(orders.Module)
 	return ordersmod.New(ordersmod.Deps{
-		Layer: s.Layer, Path: s.Datastore(orders.Module, orders.Module), Now: Now, NewID: s.NewID, Log: s.Log, Random: s.Dice,
+		Layer: s.Layer, Datastore: s.Datastore(orders.Module, orders.Module), Now: Now, NewID: s.NewID, Log: s.Log, Random: s.Dice,
 		Inventory: inventory.NewClient(caller), Pricing: pricing.NewClient(caller), Payments: payments.NewClient(caller),
 	}, ordersmod.Options{Workers: s.Workers(orders.Module), Policy: policy, Alone: s.Alone(orders.Module), Still: c.Still, Fail: c.Fail})
 }
 
 func (s *Shop) newWebhooks(c Config) (host.Module, error) {
 	return webhooksmod.New(webhooksmod.Deps{
-		Layer: s.Layer, Path: s.Datastore(webhooks.Module, webhooks.Module), Orders: orders.NewClient(s.Caller(webhooks.Module)),
+		Layer: s.Layer, Datastore: s.Datastore(webhooks.Module, webhooks.Module), Orders: orders.NewClient(s.Caller(webhooks.Module)),
 		Now: Now, NewID: s.NewID, Random: s.Dice, Secrets: s.Random, Log: s.Log,
 	}, webhooksmod.Options{Workers: s.Workers(webhooks.Module), Policy: c.Webhooks, Fail: c.Fail})
 }
@@ -277,7 +276,7 @@ func Migrate(ctx context.Context, o host.Options) (err error) {
 	defer func() { err = errors.Join(err, h.Close(ctx)) }()
 	for _, module := range append([]string{"auth"}, Modules()...) {
 		for _, name := range datastores()[module] {
-			if err := store.Migrate(ctx, o.Datastore(module, name), migrations.SQLite(name)); err != nil {
+			if err := store.Migrate(ctx, o.Store(module, name)); err != nil {
 				return err
 			}
 		}
@@ -291,5 +290,5 @@ func Migrations(ctx context.Context, o host.Options, name string) ([]store.Migra
 	if name == paymentsmod.GatewayDatastore {
 		module = payments.Module
 	}
-	return store.Migrations(ctx, o.Datastore(module, name), migrations.SQLite(name))
+	return store.Migrations(ctx, o.Store(module, name))
 }

@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -21,6 +20,7 @@ import (
 	"cutpoint/platform/channel"
 	"cutpoint/platform/id"
 	"cutpoint/platform/rpc"
+	"cutpoint/platform/store/storetest"
 	"cutpoint/platform/web"
 )
 
@@ -46,7 +46,7 @@ func newClient(t testing.TB) client {
 	t.Helper()
 	layer := channel.NewMemory(channel.Options{Strict: true})
 	m, err := inventorymod.New(inventorymod.Deps{
-		Layer: layer, Path: filepath.Join(t.TempDir(), "inventory.db"), Now: time.Now,
+		Layer: layer, Datastore: storetest.Datastore(t, "inventory"), Now: time.Now,
 		NewID: id.NewSource(time.Now, rand.Reader), Log: slog.New(slog.DiscardHandler),
 	}, inventorymod.Options{})
 	if err != nil {

@@ -3,13 +3,13 @@ package inventorymod
 import (
 	"errors"
 	"fmt"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"cutpoint/modules/inventory"
 	"cutpoint/platform/fault"
 	"cutpoint/platform/idempotency"
+	"cutpoint/platform/store/storetest"
 )
 
 func counted(sku, name, location string, units int64) inventory.ItemEntry {
@@ -32,7 +32,7 @@ func told(t *testing.T, s inventory.Service, sku string) string {
 
 // TestPutItems puts many items, some of which can't be had, and repeats it.
 func TestPutItems(t *testing.T) {
-	s, _ := start(t, filepath.Join(t.TempDir(), "inventory.db"))
+	s, _ := start(t, storetest.Datastore(t, "inventory"))
 	stocked(t, s, "MUG", 5)
 	if _, err := s.Reserve(t.Context(), reserve("o1", "MUG", 2)); err != nil {
 		t.Fatal(err)

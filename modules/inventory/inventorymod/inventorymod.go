@@ -23,11 +23,11 @@ import (
 
 // Deps are what the module needs. All are required.
 type Deps struct {
-	Layer channel.Layer
-	Path  string // of the SQLite file
-	Now   func() time.Time
-	NewID id.Source
-	Log   *slog.Logger
+	Layer     channel.Layer
+	Datastore string // see store.Options
+	Now       func() time.Time
+	NewID     id.Source
+	Log       *slog.Logger
 }
 
 func (d Deps) check() error {
@@ -35,7 +35,7 @@ func (d Deps) check() error {
 	for _, dep := range []struct {
 		name  string
 		there bool
-	}{{"Layer", d.Layer != nil}, {"Path", d.Path != ""}, {"Now", d.Now != nil}, {"NewID", d.NewID != nil}, {"Log", d.Log != nil}} {
+	}{{"Layer", d.Layer != nil}, {"Datastore", d.Datastore != ""}, {"Now", d.Now != nil}, {"NewID", d.NewID != nil}, {"Log", d.Log != nil}} {
 		if !dep.there {
 			missing = append(missing, dep.name)
 		}
@@ -91,7 +91,7 @@ func (m *Module) Start(ctx context.Context) error {
 		return fmt.Errorf("module %s is started already", inventory.Module)
 	}
 	s, err := store.Open(ctx, store.Options{
-		Path: m.deps.Path, Migrations: migrations.SQLite(inventory.Module), Fail: m.options.Fail,
+		Datastore: m.deps.Datastore, Module: inventory.Module, Migrations: migrations.Of(inventory.Module), Fail: m.options.Fail,
 	})
 	if err != nil {
 		return err

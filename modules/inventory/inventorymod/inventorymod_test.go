@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"reflect"
 	"strings"
 	"sync"
@@ -22,12 +21,13 @@ import (
 	"cutpoint/platform/fault"
 	"cutpoint/platform/id"
 	"cutpoint/platform/rpc"
+	"cutpoint/platform/store/storetest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func deps(layer channel.Layer, path string) Deps {
-	return Deps{Layer: layer, Path: path, Now: time.Now, NewID: id.NewSource(time.Now, rand.Reader), Log: slog.New(slog.DiscardHandler)}
+	return Deps{Layer: layer, Datastore: path, Now: time.Now, NewID: id.NewSource(time.Now, rand.Reader), Log: slog.New(slog.DiscardHandler)}
 }
 
 // start runs the module on a layer that encodes every message and returns how a stranger sees it.
@@ -67,7 +67,7 @@ func reserve(order, sku string, units int64) inventory.ReserveRequest {
 }
 
 func TestModule(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "inventory.db")
+	path := storetest.Datastore(t, "inventory")
 	s, m := start(t, path)
 	ctx := context.Background()
 	stocked(t, s, "MUG", 5)
@@ -111,7 +111,7 @@ func TestModule(t *testing.T) {
 
 // TestLastUnit lets fifty strangers run for one unit.
 func TestLastUnit(t *testing.T) {
-	s, _ := start(t, filepath.Join(t.TempDir(), "inventory.db"))
+	s, _ := start(t, storetest.Datastore(t, "inventory"))
 	stocked(t, s, "MUG", 1)
 	var won, lost atomic.Int64
 	var all sync.WaitGroup
@@ -136,7 +136,7 @@ func TestLastUnit(t *testing.T) {
 // TestHoldsExpire keeps a cart waiting beyond its time, on a virtual clock.
 func TestHoldsExpire(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, _ := start(t, filepath.Join(t.TempDir(), "inventory.db"))
+		s, _ := start(t, storetest.Datastore(t, "inventory"))
 		stocked(t, s, "MUG", 5)
 		ctx := context.Background()
 		if _, err := s.Hold(ctx, inventory.HoldRequest{HoldID: "c1", Lines: []inventory.Line{{SKU: "MUG", Quantity: 2}}, TTL: time.Minute}); err != nil {
@@ -162,7 +162,7 @@ func TestFail(t *testing.T) {
 	failAt.Store("")
 	layer := channel.NewMemory(channel.Options{Strict: true})
 	defer layer.Close()
-	m, err := New(deps(layer, filepath.Join(t.TempDir(), "inventory.db")), Options{Fail: func(point string) error {
+	m, err := New(deps(layer, storetest.Datastore(t, "inventory")), Options{Fail: func(point string) error {
 		if point == failAt.Load() {
 			return errors.New("the world ended")
 		}
@@ -199,7 +199,7 @@ func TestFail(t *testing.T) {
 }
 
 func TestNew(t *testing.T) {
-	_, err := New(Deps{Path: "x", Now: time.Now}, Options{})
+	_, err := New(Deps{Datastore: "x", Now: time.Now}, Options{})
 	if err == nil || err.Error() != "module inventory needs Layer, NewID, Log" {
 		t.Fatal(err)
 	}
@@ -209,7 +209,7 @@ func TestLifecycle(t *testing.T) {
 	ctx := context.Background()
 	layer := channel.NewMemory(channel.Options{})
 	defer layer.Close()
-	m, err := New(deps(layer, filepath.Join(t.TempDir(), "inventory.db")), Options{Workers: 2})
+	m, err := New(deps(layer, storetest.Datastore(t, "inventory")), Options{Workers: 2})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,7 +2,6 @@ package ordersmod_test
 
 import (
 	"fmt"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -13,6 +12,7 @@ import (
 	"cutpoint/modules/orders/ordersmod"
 	"cutpoint/platform/audit"
 	"cutpoint/platform/store"
+	"cutpoint/platform/store/storetest"
 )
 
 // TestAudit breaks what an order says of itself, one thing at a time.
@@ -49,7 +49,7 @@ func TestAudit(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			path := filepath.Join(t.TempDir(), "orders.db")
+			path := storetest.Datastore(t, "orders")
 			m := startWith(t, path, newNeighbours(), ordersmod.Options{Still: true})
 			o := m.place(t, request("k"))
 			damage(t, path, test.damage)
@@ -98,7 +98,7 @@ func TestAudit_pages(t *testing.T) {
 // damage changes a store behind its module's back.
 func damage(t testing.TB, path, statement string) {
 	t.Helper()
-	s, err := store.Open(t.Context(), store.Options{Path: path, Migrations: migrations.SQLite(orders.Module)})
+	s, err := store.Open(t.Context(), store.Options{Datastore: path, Migrations: migrations.Of(orders.Module)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,13 +117,14 @@ func damage(t testing.TB, path, statement string) {
 // dump is all that a store tells, its columns one after the other.
 func dump(t testing.TB, path string) string {
 	t.Helper()
-	s, err := store.Open(t.Context(), store.Options{Path: path, Migrations: migrations.SQLite(orders.Module)})
+	s, err := store.Open(t.Context(), store.Options{Datastore: path, Migrations: migrations.Of(orders.Module)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = s.Close() }()
 	var tables []string
-	if err := s.Read(t.Context()).Raw("SELECT name FROM sqlite_master WHERE type = 'table'").Scan(&tables).Error; err != nil || len(tables) < 10 {
+	if err := s.Read(t.Context()).Raw(store.On(s.Read(t.Context()), "SELECT name FROM sqlite_master WHERE type = 'table'",
+		"SELECT tablename FROM pg_tables WHERE schemaname = current_schema()")).Scan(&tables).Error; err != nil || len(tables) < 10 {
 		t.Fatalf("%d tables (%v)", len(tables), err)
 	}
 	var all strings.Builder

@@ -2,7 +2,6 @@ package ordersmod_test
 
 import (
 	"errors"
-	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
@@ -14,6 +13,7 @@ import (
 	"cutpoint/modules/payments"
 	"cutpoint/platform/fault"
 	"cutpoint/platform/idempotency"
+	"cutpoint/platform/store/storetest"
 )
 
 // only is the calls of some operations, in their order.
@@ -43,7 +43,7 @@ func (m *module) wantState(t testing.TB, orderID, state string) orders.Order {
 func inBubble(t *testing.T, name string, p ordersmod.Policy, do func(*testing.T, *module)) {
 	t.Run(name, func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			do(t, start(t, filepath.Join(t.TempDir(), "orders.db"), newNeighbours(), p))
+			do(t, start(t, storetest.Datastore(t, "orders"), newNeighbours(), p))
 		})
 	})
 }
@@ -271,7 +271,7 @@ func TestReasons(t *testing.T) {
 // TestOvertaken lets a process sleep over its lease, between its decision and its commit.
 func TestOvertaken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		path := filepath.Join(t.TempDir(), "orders.db")
+		path := storetest.Datastore(t, "orders")
 		asleep := start(t, path, newNeighbours(), ordersmod.Policy{SweepEvery: 24 * time.Hour})
 		reached, wake := make(chan struct{}), make(chan struct{})
 		asleep.answer("inventory.finalise", func() error { close(reached); <-wake; return errors.New("the sleeper would go to review") })
@@ -297,13 +297,13 @@ func TestOvertaken(t *testing.T) {
 
 func TestAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		path := filepath.Join(t.TempDir(), "orders.db")
+		path := storetest.Datastore(t, "orders")
 		first := start(t, path, newNeighbours(), ordersmod.Policy{SweepEvery: 24 * time.Hour})
 		reached, never := make(chan struct{}), make(chan struct{})
 		first.answer("payments.charge", func() error { close(reached); <-never; return errors.New("dead") })
 		go func() { _, _ = first.Place(t.Context(), request("k")) }()
 		<-reached
-		left := filepath.Join(t.TempDir(), "orders.db")
+		left := storetest.Datastore(t, "orders")
 		copyStore(t, path, left)
 		second := startWith(t, left, newNeighbours(), ordersmod.Options{Alone: true})
 		time.Sleep(2 * time.Second)

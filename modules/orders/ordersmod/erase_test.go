@@ -3,7 +3,6 @@ package ordersmod_test
 import (
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -14,6 +13,7 @@ import (
 	"cutpoint/modules/orders/ordersmod"
 	"cutpoint/modules/payments"
 	"cutpoint/platform/fault"
+	"cutpoint/platform/store/storetest"
 )
 
 // placePersonal places an order of which every piece of personal data can be searched for: each holds the word zebra.
@@ -73,7 +73,7 @@ func TestErase(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				path := filepath.Join(t.TempDir(), "orders.db")
+				path := storetest.Datastore(t, "orders")
 				m := start(t, path, newNeighbours(), ordersmod.Policy{})
 				var placed []orders.Order
 				for i := range 40 { // more than a batch

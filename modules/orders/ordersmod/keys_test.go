@@ -2,7 +2,6 @@ package ordersmod_test
 
 import (
 	"fmt"
-	"path/filepath"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,12 +10,13 @@ import (
 	"cutpoint/modules/orders"
 	"cutpoint/modules/orders/ordersmod"
 	"cutpoint/platform/store"
+	"cutpoint/platform/store/storetest"
 )
 
 // keys counts the idempotency keys that a store keeps.
 func keys(t testing.TB, path string) (n int) {
 	t.Helper()
-	s, err := store.Open(t.Context(), store.Options{Path: path, Migrations: migrations.SQLite(orders.Module)})
+	s, err := store.Open(t.Context(), store.Options{Datastore: path, Migrations: migrations.Of(orders.Module)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,7 +29,7 @@ func keys(t testing.TB, path string) (n int) {
 
 func TestForgetKeys(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		path := filepath.Join(t.TempDir(), "orders.db")
+		path := storetest.Datastore(t, "orders")
 		m := start(t, path, newNeighbours(), ordersmod.Policy{SweepEvery: time.Hour})
 		var first orders.Order
 		for i := range 250 { // more than a batch

@@ -22,7 +22,7 @@ import (
 // Deps is what the module needs. All of it is required.
 type Deps struct {
 	Layer     channel.Layer
-	Path      string // of the SQLite file
+	Datastore string // see store.Options
 	Inventory checkout.Inventory
 	Pricing   checkout.Pricing
 	Payments  checkout.Payments
@@ -58,7 +58,7 @@ type Module struct {
 func New(d Deps, o Options) (*Module, error) {
 	var missing []string
 	for name, there := range map[string]bool{
-		"Layer": d.Layer != nil, "Path": d.Path != "", "Inventory": d.Inventory != nil, "Pricing": d.Pricing != nil,
+		"Layer": d.Layer != nil, "Datastore": d.Datastore != "", "Inventory": d.Inventory != nil, "Pricing": d.Pricing != nil,
 		"Payments": d.Payments != nil, "Now": d.Now != nil, "NewID": d.NewID != nil, "Random": d.Random != nil, "Log": d.Log != nil,
 	} {
 		if !there {
@@ -73,7 +73,7 @@ func New(d Deps, o Options) (*Module, error) {
 
 // Start opens the store, brings its schema up to date, serves the contract and takes up what an earlier process left unfinished.
 func (m *Module) Start(ctx context.Context) error {
-	s, err := store.Open(ctx, store.Options{Path: m.deps.Path, Migrations: migrations.SQLite(orders.Module), Fail: m.options.Fail})
+	s, err := store.Open(ctx, store.Options{Datastore: m.deps.Datastore, Module: orders.Module, Migrations: migrations.Of(orders.Module), Fail: m.options.Fail})
 	if err != nil {
 		return err
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -25,6 +24,7 @@ import (
 	"cutpoint/platform/idempotency"
 	"cutpoint/platform/money"
 	"cutpoint/platform/rpc"
+	"cutpoint/platform/store/storetest"
 )
 
 // module is the real module behind its door, on a layer that encodes every message, with neighbours of the test's own.
@@ -44,7 +44,7 @@ func startWith(t testing.TB, path string, n *neighbours, o ordersmod.Options) *m
 	layer := channel.NewMemory(channel.Options{Strict: true})
 	now := func() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
 	door, err := ordersmod.New(ordersmod.Deps{
-		Layer: layer, Path: path, Inventory: stock{neighbours: n}, Pricing: prices{neighbours: n}, Payments: till{neighbours: n},
+		Layer: layer, Datastore: path, Inventory: stock{neighbours: n}, Pricing: prices{neighbours: n}, Payments: till{neighbours: n},
 		Now: now, NewID: id.NewSource(now, rand.Reader), Random: func() float64 { return 0.5 }, Log: slog.New(slog.DiscardHandler),
 	}, o)
 	if err != nil {
@@ -64,7 +64,7 @@ func startWith(t testing.TB, path string, n *neighbours, o ordersmod.Options) *m
 
 func startNew(t testing.TB) *module {
 	t.Helper()
-	return start(t, filepath.Join(t.TempDir(), "orders.db"), newNeighbours(), ordersmod.Policy{})
+	return start(t, storetest.Datastore(t, "orders"), newNeighbours(), ordersmod.Policy{})
 }
 
 func draft() orders.Draft {
@@ -352,7 +352,7 @@ func TestSweep(t *testing.T) {
 	})
 	t.Run("another process goes on where one stopped", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			path := filepath.Join(t.TempDir(), "orders.db")
+			path := storetest.Datastore(t, "orders")
 			first := start(t, path, newNeighbours(), ordersmod.Policy{})
 			first.answer("inventory.finalise", fails(unreachable))
 			o := first.place(t, request("k"))
@@ -367,14 +367,14 @@ func TestSweep(t *testing.T) {
 	})
 	t.Run("another process takes over from one that died, and asks for the same charge again", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			path := filepath.Join(t.TempDir(), "orders.db")
+			path := storetest.Datastore(t, "orders")
 			first := start(t, path, newNeighbours(), ordersmod.Policy{})
 			reached, never := make(chan struct{}), make(chan struct{})
 			var once sync.Once
 			first.answer("inventory.finalise", func() error { once.Do(func() { close(reached) }); <-never; return unreachable })
 			go func() { _, _ = first.Place(t.Context(), request("k")) }()
 			<-reached
-			left := filepath.Join(t.TempDir(), "orders.db") // what is on the disk while the first one is still at it
+			left := storetest.Datastore(t, "orders") // what is on the disk while the first one is still at it
 			copyStore(t, path, left)
 			second := start(t, left, newNeighbours(), ordersmod.Policy{})
 			time.Sleep(2 * time.Minute)
@@ -399,6 +399,7 @@ func (m *module) wantCompleted(t testing.TB, orderID string) {
 // copyStore copies a SQLite file with its log, as a crash would leave them.
 func copyStore(t testing.TB, from, to string) {
 	t.Helper()
+	storetest.SQLiteOnly(t, "it copies a file")
 	for _, suffix := range []string{"", "-wal"} {
 		b, err := os.ReadFile(from + suffix)
 		if err != nil {
@@ -461,7 +462,7 @@ func TestIdempotency(t *testing.T) {
 	t.Run("a key is forgotten after its retention", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			policy := ordersmod.Policy{SweepEvery: time.Hour} // virtual hours are cheap, a sweep for each of their seconds is not
-			m := start(t, filepath.Join(t.TempDir(), "orders.db"), newNeighbours(), policy)
+			m := start(t, storetest.Datastore(t, "orders"), newNeighbours(), policy)
 			first := m.place(t, request("k"))
 			time.Sleep(idempotency.Retention + time.Second)
 			if again := m.place(t, request("k")); again.ID == first.ID {

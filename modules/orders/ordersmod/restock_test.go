@@ -2,7 +2,6 @@ package ordersmod_test
 
 import (
 	"errors"
-	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
@@ -12,6 +11,7 @@ import (
 	"cutpoint/modules/inventory"
 	"cutpoint/modules/orders"
 	"cutpoint/modules/orders/ordersmod"
+	"cutpoint/platform/store/storetest"
 )
 
 const twoShirts = "inventory.restock 2 SHIRT-1"
@@ -104,7 +104,7 @@ func TestRestock(t *testing.T) {
 	})
 	t.Run("another process takes over from one that died between the money and the stock", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			path := filepath.Join(t.TempDir(), "orders.db")
+			path := storetest.Datastore(t, "orders")
 			first := start(t, path, newNeighbours(), ordersmod.Policy{})
 			o := first.placeTwo(t)
 			reached, never := make(chan struct{}), make(chan struct{})
@@ -114,7 +114,7 @@ func TestRestock(t *testing.T) {
 				_, _ = first.Refund(t.Context(), orders.RefundRequest{Key: key("r"), ID: o.ID, Lines: units(2, 2), Restock: true})
 			}()
 			<-reached
-			left := filepath.Join(t.TempDir(), "orders.db")
+			left := storetest.Datastore(t, "orders")
 			copyStore(t, path, left)
 			next := newNeighbours()
 			next.amount = first.amount

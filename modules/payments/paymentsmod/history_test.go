@@ -2,6 +2,7 @@ package paymentsmod_test
 
 import (
 	"io/fs"
+	"path"
 	"strings"
 	"testing"
 
@@ -31,7 +32,7 @@ func (m migrationsOf) ReadDir(name string) (kept []fs.DirEntry, err error) {
 func (m migrationsOf) Glob(pattern string) (kept []string, err error) {
 	all, err := fs.Glob(m.FS, pattern)
 	for _, name := range all {
-		if upTo(name, m.number) {
+		if upTo(path.Base(name), m.number) {
 			kept = append(kept, name)
 		}
 	}

@@ -27,13 +27,13 @@ import (
 
 // Deps are what the module needs. All but Deliver are required.
 type Deps struct {
-	Layer       channel.Layer
-	Path        string // of the SQLite file
-	GatewayPath string // of the SQLite file of the test gateway
-	Now         func() time.Time
-	NewID       id.Source
-	Random      io.Reader // for the secret of the test gateway's webhooks
-	Log         *slog.Logger
+	Layer            channel.Layer
+	Datastore        string // see store.Options
+	GatewayDatastore string // of the test gateway
+	Now              func() time.Time
+	NewID            id.Source
+	Random           io.Reader // for the secret of the test gateway's webhooks
+	Log              *slog.Logger
 
 	// Deliver brings the test gateway's webhooks to where providers send theirs: header names are in lower case. nil: they wait.
 	Deliver func(ctx context.Context, header map[string]string, body []byte) error
@@ -42,7 +42,7 @@ type Deps struct {
 func (d Deps) check() error {
 	var missing []string
 	for name, there := range map[string]bool{
-		"Layer": d.Layer != nil, "Path": d.Path != "", "GatewayPath": d.GatewayPath != "", "Now": d.Now != nil,
+		"Layer": d.Layer != nil, "Datastore": d.Datastore != "", "GatewayDatastore": d.GatewayDatastore != "", "Now": d.Now != nil,
 		"NewID": d.NewID != nil, "Random": d.Random != nil, "Log": d.Log != nil,
 	} {
 		if !there {
@@ -131,7 +131,7 @@ func (m *Module) provider(ctx context.Context) (till.Provider, *testgateway.Gate
 		return adapter, nil, err
 	}
 	d := m.deps
-	gateway, err := testgateway.Open(ctx, store.Options{Path: d.GatewayPath, Migrations: migrations.SQLite(testgateway.Migrations)},
+	gateway, err := testgateway.Open(ctx, store.Options{Datastore: d.GatewayDatastore, Module: testgateway.Migrations, Migrations: migrations.Of(testgateway.Migrations)},
 		testgateway.Deps{Now: d.Now, NewID: d.NewID, Random: d.Random, Log: d.Log, Deliver: d.Deliver})
 	return gateway, gateway, err
 }
@@ -153,7 +153,7 @@ func (m *Module) Start(ctx context.Context) error {
 		return fmt.Errorf("module %s is started already", payments.Module)
 	}
 	d := m.deps
-	s, err := store.Open(ctx, store.Options{Path: d.Path, Migrations: migrations.SQLite(payments.Module), Fail: m.options.Fail})
+	s, err := store.Open(ctx, store.Options{Datastore: d.Datastore, Module: payments.Module, Migrations: migrations.Of(payments.Module), Fail: m.options.Fail})
 	if err != nil {
 		return err
 	}

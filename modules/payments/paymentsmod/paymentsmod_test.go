@@ -22,24 +22,25 @@ import (
 	"cutpoint/platform/money"
 	"cutpoint/platform/rpc"
 	"cutpoint/platform/store"
+	"cutpoint/platform/store/storetest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var order = payments.ChargeRequest{OrderID: "ord_1", Amount: money.Of(2580, "EUR"), Token: "pm_card_visa"}
 
-func deps(layer channel.Layer, dir string) paymentsmod.Deps {
+func deps(layer channel.Layer, of func(string) string) paymentsmod.Deps {
 	return paymentsmod.Deps{
-		Layer: layer, Path: filepath.Join(dir, "payments.db"), GatewayPath: filepath.Join(dir, "testgateway.db"),
+		Layer: layer, Datastore: of("payments"), GatewayDatastore: of("testgateway"),
 		Now: time.Now, NewID: id.NewSource(time.Now, rand.Reader), Random: rand.Reader, Log: slog.New(slog.DiscardHandler),
 	}
 }
 
 // start runs the module on a layer that encodes every message, and returns what a stranger sees of it.
-func start(t *testing.T, dir string) (payments.Client, *paymentsmod.Module) {
+func start(t *testing.T, of func(string) string) (payments.Client, *paymentsmod.Module) {
 	t.Helper()
 	layer := channel.NewMemory(channel.Options{Strict: true})
-	m, err := paymentsmod.New(deps(layer, dir), paymentsmod.Options{})
+	m, err := paymentsmod.New(deps(layer, of), paymentsmod.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +67,7 @@ func entries(t *testing.T, c payments.Client) []payments.LedgerEntry {
 
 func TestCharge(t *testing.T) {
 	t.Run("two commits, one ledger entry", func(t *testing.T) {
-		c, m := start(t, t.TempDir())
+		c, m := start(t, storetest.Datastores(t))
 		p, err := c.Charge(t.Context(), order)
 		if err != nil || p.Status != payments.StatusSucceeded {
 			t.Fatalf("%+v, %v", p, err)
@@ -80,7 +81,7 @@ func TestCharge(t *testing.T) {
 		}
 	})
 	t.Run("fifty at once are one operation, one ledger entry and one answer", func(t *testing.T) {
-		c, _ := start(t, t.TempDir())
+		c, _ := start(t, storetest.Datastores(t))
 		answers := make([]payments.Payment, 50)
 		var callers sync.WaitGroup
 		for i := range answers {
@@ -102,7 +103,7 @@ func TestCharge(t *testing.T) {
 		}
 	})
 	t.Run("a decline is an answer and moves nothing", func(t *testing.T) {
-		c, _ := start(t, t.TempDir())
+		c, _ := start(t, storetest.Datastores(t))
 		r := order
 		r.Token = "pm_card_chargeDeclinedExpiredCard"
 		p, err := c.Charge(t.Context(), r)
@@ -114,7 +115,7 @@ func TestCharge(t *testing.T) {
 		}
 	})
 	t.Run("faults name the order and their outcome on the way", func(t *testing.T) {
-		c, _ := start(t, t.TempDir())
+		c, _ := start(t, storetest.Datastores(t))
 		if _, err := c.Charge(t.Context(), order); err != nil {
 			t.Fatal(err)
 		}
@@ -128,9 +129,9 @@ func TestCharge(t *testing.T) {
 }
 
 func TestRefund(t *testing.T) {
-	dir := t.TempDir()
+	of := storetest.Datastores(t)
 	t.Run("fifty at once give back once", func(t *testing.T) {
-		c, _ := start(t, dir)
+		c, _ := start(t, of)
 		if _, err := c.Charge(t.Context(), order); err != nil {
 			t.Fatal(err)
 		}
@@ -150,7 +151,7 @@ func TestRefund(t *testing.T) {
 		}
 	})
 	t.Run("a restart forgets nothing", func(t *testing.T) {
-		c, m := start(t, dir)
+		c, m := start(t, of)
 		p, err := c.Charge(t.Context(), order)
 		if err != nil || p.Status != payments.StatusRefunded || m.StoreStats().Commits != 0 || len(entries(t, c)) != 2 {
 			t.Errorf("%+v, %v", p, err)
@@ -165,11 +166,11 @@ func TestRefund(t *testing.T) {
 func TestModule_lifecycle(t *testing.T) {
 	layer := channel.NewMemory(channel.Options{Strict: true})
 	defer layer.Close()
-	if _, err := paymentsmod.New(paymentsmod.Deps{Layer: layer, Path: "payments.db"}, paymentsmod.Options{}); err == nil || !strings.Contains(err.Error(), "GatewayPath") {
+	if _, err := paymentsmod.New(paymentsmod.Deps{Layer: layer, Datastore: "payments.db"}, paymentsmod.Options{}); err == nil || !strings.Contains(err.Error(), "GatewayDatastore") {
 		t.Errorf("without a path of the gateway: %v", err)
 	}
-	d := deps(layer, t.TempDir())
-	d.GatewayPath = filepath.Join(t.TempDir(), "no", "such", "folder.db")
+	d := deps(layer, storetest.Datastores(t))
+	d.GatewayDatastore = filepath.Join(t.TempDir(), "no", "such", "folder.db")
 	broken, err := paymentsmod.New(d, paymentsmod.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -177,7 +178,7 @@ func TestModule_lifecycle(t *testing.T) {
 	if err := broken.Start(t.Context()); err == nil { // goleak sees to it that the other store is closed again
 		t.Error("it started without a gateway")
 	}
-	m, err := paymentsmod.New(deps(layer, t.TempDir()), paymentsmod.Options{})
+	m, err := paymentsmod.New(deps(layer, storetest.Datastores(t)), paymentsmod.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

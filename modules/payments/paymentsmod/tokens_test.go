@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -20,6 +19,7 @@ import (
 	"cutpoint/platform/fault"
 	"cutpoint/platform/rpc"
 	"cutpoint/platform/store"
+	"cutpoint/platform/store/storetest"
 )
 
 // shop is the module with its webhooks delivered to itself, as the composition root has it, in virtual time.
@@ -28,11 +28,11 @@ type shop struct {
 	module *paymentsmod.Module
 }
 
-func open(t *testing.T, dir string, fail failpoint.Points) shop {
+func open(t *testing.T, of func(string) string, fail failpoint.Points) shop {
 	t.Helper()
 	layer := channel.NewMemory(channel.Options{Strict: true})
 	c := payments.NewClient(rpc.NewCaller(layer, "test", rpc.CallerOptions{}))
-	d := deps(layer, dir)
+	d := deps(layer, of)
 	d.Deliver = func(ctx context.Context, header map[string]string, body []byte) error {
 		_, err := c.ReceiveWebhook(ctx, payments.WebhookRequest{Provider: paymentsmod.ProviderTestGateway, Header: header, Body: body})
 		return err
@@ -105,7 +105,7 @@ func TestTokens(t *testing.T) {
 		{"pm_sim_wrongAmount", "", "wrong_amount", "charge 2581", ""},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			s := open(t, t.TempDir(), nil)
+			s := open(t, storetest.Datastores(t), nil)
 			r := order
 			r.Token, r.Capture = c.token, c.capture
 			outcomes, _ := s.insist(t, r)
@@ -142,7 +142,7 @@ func (s shop) agrees(t *testing.T) {
 
 func TestLaterTokens(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // a capture and a refund without an answer are looked up
-		s := open(t, t.TempDir(), nil)
+		s := open(t, storetest.Datastores(t), nil)
 		r := order
 		r.Token, r.Capture = "pm_sim_captureUnknown", payments.CaptureManual
 		s.insist(t, r)
@@ -159,7 +159,7 @@ func TestLaterTokens(t *testing.T) {
 	})
 	for token, want := range map[string]string{"pm_sim_refundUnknown": "unknown_outcome refunded", "pm_sim_refundFail": "succeeded succeeded", "pm_sim_wrongAmount": "refunded refunded"} {
 		synctest.Test(t, func(t *testing.T) {
-			s := open(t, t.TempDir(), nil)
+			s := open(t, storetest.Datastores(t), nil)
 			r := order
 			r.Token = token
 			s.insist(t, r)
@@ -178,7 +178,7 @@ func TestLaterTokens(t *testing.T) {
 		})
 	}
 	synctest.Test(t, func(t *testing.T) { // the customer acts, and the payment hears of it by webhook
-		s := open(t, t.TempDir(), nil)
+		s := open(t, storetest.Datastores(t), nil)
 		r := order
 		r.Token = "pm_card_authenticationRequired"
 		if _, p := s.insist(t, r); p.Action == nil || p.Action.URL == "" {
@@ -194,7 +194,7 @@ func TestLaterTokens(t *testing.T) {
 		}
 	})
 	synctest.Test(t, func(t *testing.T) { // what is sealed while it is pending never succeeds
-		s := open(t, t.TempDir(), nil)
+		s := open(t, storetest.Datastores(t), nil)
 		r := order
 		r.Token = "pm_sim_asyncSucceed_60"
 		if _, err := s.Charge(t.Context(), r); err != nil {
@@ -213,7 +213,7 @@ func TestLaterTokens(t *testing.T) {
 // TestReconcile_periodic loses a webhook and never asks: the books are compared all the same.
 func TestReconcile_periodic(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := open(t, t.TempDir(), nil)
+		s := open(t, storetest.Datastores(t), nil)
 		r := order
 		r.Token = "pm_sim_timeoutCharged"
 		if _, err := s.Charge(t.Context(), r); !errors.Is(err, payments.ErrUnknownOutcome) {
@@ -235,8 +235,8 @@ func TestCrash(t *testing.T) {
 	} {
 		for nth := 1; nth <= 2; nth++ {
 			t.Run(fmt.Sprint(point, " ", nth), func(t *testing.T) {
-				dir, hits := t.TempDir(), 0
-				s := open(t, dir, func(p string) error {
+				of, hits := storetest.Datastores(t), 0
+				s := open(t, of, func(p string) error {
 					if p == point {
 						if hits++; hits == nth {
 							return errors.New("killed")
@@ -251,7 +251,7 @@ func TestCrash(t *testing.T) {
 				if err := s.module.Stop(t.Context()); err != nil {
 					t.Fatal(err)
 				}
-				after := open(t, dir, nil)
+				after := open(t, of, nil)
 				if outcomes, p := after.insist(t, order); outcomes != "succeeded" || p.Captured != order.Amount {
 					t.Errorf("%s, %+v", outcomes, p)
 				}
@@ -266,8 +266,8 @@ func TestCrash(t *testing.T) {
 
 // TestMigration opens files that an earlier version has written.
 func TestMigration(t *testing.T) {
-	dir := t.TempDir()
-	first := func(module string) migrationsOf { return migrationsOf{migrations.SQLite(module), "0001"} }
+	of := storetest.Datastores(t)
+	first := func(module string) migrationsOf { return migrationsOf{migrations.Of(module), "0001"} }
 	for module, rows := range map[string][]string{
 		"payments": {
 			`INSERT INTO payments VALUES ('pay_1', 'ord_1', 'refunded', 2580, 'EUR', 2580, 2580, 'test-gateway', 'ch_1', '', '', 'digest', 4, 1, 2)`,
@@ -284,7 +284,7 @@ func TestMigration(t *testing.T) {
 			`INSERT INTO ledger VALUES (2, 'led_2', 'refund', 'ord_1', 2580, 'EUR', 'op_2', 're_1', 'ch_1', 2)`,
 		},
 	} {
-		s, err := store.Open(t.Context(), store.Options{Path: filepath.Join(dir, module+".db"), Migrations: first(module)})
+		s, err := store.Open(t.Context(), store.Options{Datastore: of(module), Migrations: first(module)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -295,7 +295,7 @@ func TestMigration(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	s := open(t, dir, nil)
+	s := open(t, of, nil)
 	page, err := s.Payments(t.Context(), payments.PaymentsRequest{OrderIDs: []string{"ord_1", "ord_2"}})
 	if err != nil || len(page.Payments) != 2 {
 		t.Fatalf("%+v, %v", page, err)
@@ -318,8 +318,8 @@ func TestMigration(t *testing.T) {
 
 // TestMigration_ledger opens a file that was written before there was a ledger: it begins with what had moved.
 func TestMigration_ledger(t *testing.T) {
-	dir := t.TempDir()
-	s, err := store.Open(t.Context(), store.Options{Path: filepath.Join(dir, "payments.db"), Migrations: migrationsOf{migrations.SQLite("payments"), "0002"}})
+	of := storetest.Datastores(t)
+	s, err := store.Open(t.Context(), store.Options{Datastore: of("payments"), Migrations: migrationsOf{migrations.Of("payments"), "0002"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -349,7 +349,7 @@ func TestMigration_ledger(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	c := open(t, dir, nil)
+	c := open(t, of, nil)
 	page, err := c.Entries(t.Context(), payments.EntriesRequest{})
 	if err != nil {
 		t.Fatal(err)
@@ -370,8 +370,8 @@ func TestMigration_ledger(t *testing.T) {
 
 // TestMigration_afterwards opens a file in which authorisations were watched whose rest was free.
 func TestMigration_afterwards(t *testing.T) {
-	dir := t.TempDir()
-	s, err := store.Open(t.Context(), store.Options{Path: filepath.Join(dir, "payments.db"), Migrations: migrationsOf{migrations.SQLite("payments"), "0003"}})
+	of := storetest.Datastores(t)
+	s, err := store.Open(t.Context(), store.Options{Datastore: of("payments"), Migrations: migrationsOf{migrations.Of("payments"), "0003"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -389,7 +389,7 @@ func TestMigration_afterwards(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	c := open(t, dir, nil)
+	c := open(t, of, nil)
 	page, err := c.Payments(t.Context(), payments.PaymentsRequest{})
 	if err != nil || len(page.Payments) != 4 {
 		t.Fatalf("%+v, %v", page, err)

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"log/slog"
 	"net/http/httptest"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -17,13 +16,14 @@ import (
 	"cutpoint/platform/channel"
 	"cutpoint/platform/id"
 	"cutpoint/platform/rpc"
+	"cutpoint/platform/store/storetest"
 	"cutpoint/platform/web"
 )
 
 func TestPromotions(t *testing.T) {
 	layer := channel.NewMemory(channel.Options{Strict: true})
 	m, err := pricingmod.New(pricingmod.Deps{
-		Layer: layer, Path: filepath.Join(t.TempDir(), "pricing.db"), Now: time.Now,
+		Layer: layer, Datastore: storetest.Datastore(t, "pricing"), Now: time.Now,
 		NewID: id.NewSource(time.Now, rand.Reader), Log: slog.New(slog.DiscardHandler),
 	}, pricingmod.Options{})
 	if err != nil {

@@ -3,12 +3,12 @@ package pricingmod_test
 import (
 	"errors"
 	"fmt"
-	"path/filepath"
 	"testing"
 
 	"cutpoint/modules/pricing"
 	"cutpoint/platform/fault"
 	"cutpoint/platform/money"
+	"cutpoint/platform/store/storetest"
 )
 
 func entry(sku string, prices ...int64) pricing.PricesEntry {
@@ -21,7 +21,7 @@ func entry(sku string, prices ...int64) pricing.PricesEntry {
 
 // TestPutManyPrices puts the prices of many SKUs at once: they count at once, and what was there already keeps its version.
 func TestPutManyPrices(t *testing.T) {
-	s, m := start(t, filepath.Join(t.TempDir(), "pricing.db"))
+	s, m := start(t, storetest.Datastore(t, "pricing"))
 	put := func(entries ...pricing.PricesEntry) int {
 		t.Helper()
 		p, err := s.PutManyPrices(t.Context(), pricing.PutManyPricesRequest{Entries: entries})

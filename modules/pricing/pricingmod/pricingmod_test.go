@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"log/slog"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -19,13 +18,14 @@ import (
 	"cutpoint/platform/money"
 	"cutpoint/platform/rpc"
 	"cutpoint/platform/store"
+	"cutpoint/platform/store/storetest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func deps(layer channel.Layer, path string) pricingmod.Deps {
 	return pricingmod.Deps{
-		Layer: layer, Path: path, Now: time.Now, NewID: id.NewSource(time.Now, rand.Reader), Log: slog.New(slog.DiscardHandler),
+		Layer: layer, Datastore: path, Now: time.Now, NewID: id.NewSource(time.Now, rand.Reader), Log: slog.New(slog.DiscardHandler),
 	}
 }
 
@@ -50,7 +50,7 @@ func start(t *testing.T, path string) (pricing.Service, *pricingmod.Module) {
 }
 
 func TestModule(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "pricing.db")
+	path := storetest.Datastore(t, "pricing")
 	ask := pricing.CalculateRequest{Currency: "KWD", Lines: []pricing.Line{{SKU: "MUG-1", Quantity: 3}}}
 
 	t.Run("prices what was put", func(t *testing.T) {
@@ -88,7 +88,7 @@ func TestModule(t *testing.T) {
 func TestModule_lifecycle(t *testing.T) {
 	layer := channel.NewMemory(channel.Options{Strict: true})
 	defer layer.Close()
-	d := deps(layer, filepath.Join(t.TempDir(), "pricing.db"))
+	d := deps(layer, storetest.Datastore(t, "pricing"))
 	if _, err := pricingmod.New(pricingmod.Deps{Layer: layer}, pricingmod.Options{}); err == nil {
 		t.Error("a module without a path was made")
 	}

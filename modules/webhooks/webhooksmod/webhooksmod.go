@@ -40,14 +40,14 @@ type Answer = outgoing.Answer
 
 // Deps are what the module needs. All are required.
 type Deps struct {
-	Layer   channel.Layer
-	Path    string // of the SQLite file
-	Orders  Feed
-	Now     func() time.Time
-	NewID   id.Source
-	Random  func() float64 // uniform in [0, 1), safe for concurrent use
-	Secrets io.Reader      // of random bytes that nobody can guess; safe for concurrent use
-	Log     *slog.Logger
+	Layer     channel.Layer
+	Datastore string // see store.Options
+	Orders    Feed
+	Now       func() time.Time
+	NewID     id.Source
+	Random    func() float64 // uniform in [0, 1), safe for concurrent use
+	Secrets   io.Reader      // of random bytes that nobody can guess; safe for concurrent use
+	Log       *slog.Logger
 }
 
 func (d Deps) check() error {
@@ -56,7 +56,7 @@ func (d Deps) check() error {
 		name  string
 		there bool
 	}{
-		{"Layer", d.Layer != nil}, {"Path", d.Path != ""}, {"Orders", d.Orders != nil}, {"Now", d.Now != nil}, {"NewID", d.NewID != nil},
+		{"Layer", d.Layer != nil}, {"Datastore", d.Datastore != ""}, {"Orders", d.Orders != nil}, {"Now", d.Now != nil}, {"NewID", d.NewID != nil},
 		{"Random", d.Random != nil}, {"Secrets", d.Secrets != nil}, {"Log", d.Log != nil},
 	} {
 		if !dep.there {
@@ -108,7 +108,7 @@ func (m *Module) Start(ctx context.Context) error {
 	if m.store != nil {
 		return fmt.Errorf("module %s is started already", webhooks.Module)
 	}
-	s, err := store.Open(ctx, store.Options{Path: m.deps.Path, Migrations: migrations.SQLite(webhooks.Module), Fail: m.options.Fail})
+	s, err := store.Open(ctx, store.Options{Datastore: m.deps.Datastore, Module: webhooks.Module, Migrations: migrations.Of(webhooks.Module), Fail: m.options.Fail})
 	if err != nil {
 		return err
 	}

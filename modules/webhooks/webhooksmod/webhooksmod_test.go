@@ -12,7 +12,6 @@ import (
 	mathrand "math/rand/v2"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -28,6 +27,7 @@ import (
 	"cutpoint/platform/id"
 	"cutpoint/platform/rpc"
 	"cutpoint/platform/store"
+	"cutpoint/platform/store/storetest"
 	"cutpoint/platform/webhook"
 )
 
@@ -83,7 +83,7 @@ func newStage(t *testing.T, o webhooksmod.Options) *stage {
 		t.Fatal(err)
 	}
 	s.deps = webhooksmod.Deps{
-		Layer: layer, Path: filepath.Join(t.TempDir(), "webhooks.db"),
+		Layer: layer, Datastore: storetest.Datastore(t, "webhooks"),
 		Orders: orders.NewClient(rpc.NewCaller(layer, webhooks.Module, rpc.CallerOptions{})),
 		Now:    time.Now, NewID: id.NewSource(time.Now, rand.Reader), Random: mathrand.Float64, Secrets: rand.Reader,
 		Log: slog.New(slog.DiscardHandler),
@@ -348,11 +348,11 @@ func TestReceiver(t *testing.T) {
 func TestModule_lifecycle(t *testing.T) {
 	layer := channel.NewMemory(channel.Options{Strict: true})
 	defer layer.Close()
-	if _, err := webhooksmod.New(webhooksmod.Deps{Layer: layer, Path: "webhooks.db"}, webhooksmod.Options{}); err == nil || !strings.Contains(err.Error(), "Orders") {
+	if _, err := webhooksmod.New(webhooksmod.Deps{Layer: layer, Datastore: "webhooks.db"}, webhooksmod.Options{}); err == nil || !strings.Contains(err.Error(), "Orders") {
 		t.Errorf("without orders: %v", err)
 	}
 	d := webhooksmod.Deps{
-		Layer: layer, Path: filepath.Join(t.TempDir(), "webhooks.db"), Orders: &shop{}, Now: time.Now, NewID: id.NewSource(time.Now, rand.Reader),
+		Layer: layer, Datastore: storetest.Datastore(t, "webhooks"), Orders: &shop{}, Now: time.Now, NewID: id.NewSource(time.Now, rand.Reader),
 		Random: mathrand.Float64, Secrets: rand.Reader, Log: slog.New(slog.DiscardHandler),
 	}
 	m, err := webhooksmod.New(d, webhooksmod.Options{})

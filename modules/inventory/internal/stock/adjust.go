@@ -127,5 +127,5 @@ func (b *bin) move(tx *gorm.DB, m *inventory.Movement, moved shifts) error {
 	m.OnHand = b.OnHand
 	moved.add(m.SKU, m.Location, m.Delta)
 	return tx.Exec(`INSERT INTO levels (sku, location, on_hand, reserved, version) VALUES (?, ?, ?, 0, 1)
-		ON CONFLICT (sku, location) DO UPDATE SET on_hand = excluded.on_hand, version = version + 1`, m.SKU, m.Location, b.OnHand).Error
+		ON CONFLICT (sku, location) DO UPDATE SET on_hand = excluded.on_hand, version = levels.version + 1`, m.SKU, m.Location, b.OnHand).Error
 }

@@ -134,10 +134,10 @@ func drifts(db *gorm.DB, from, upTo string) ([]drift, error) {
 			SELECT sku, location, on_hand, reserved, 0 AS moved, 0 AS held FROM levels WHERE sku >= @from AND sku <= @upto
 			UNION ALL SELECT sku, location, 0, 0, SUM(delta), 0 FROM movements WHERE sku >= @from AND sku <= @upto GROUP BY sku, location
 			UNION ALL SELECT l.sku, l.location, 0, 0, 0, l.quantity
-				FROM reservations r INDEXED BY reservations_held CROSS JOIN reservation_lines l ON l.order_id = r.order_id
+				FROM reservations r `+store.On(db, "INDEXED BY reservations_held CROSS JOIN", "JOIN")+` reservation_lines l ON l.order_id = r.order_id
 				WHERE r.state = 'held' AND l.sku >= @from AND l.sku <= @upto AND l.location <> ''
 			UNION ALL SELECT sku, location, 0, 0, 0, quantity FROM hold_lines WHERE sku >= @from AND sku <= @upto AND location <> ''
-		) GROUP BY sku, location
+		) AS figures GROUP BY sku, location
 		HAVING SUM(on_hand) <> SUM(moved) OR SUM(reserved) <> SUM(held) OR SUM(on_hand) < SUM(reserved) OR SUM(reserved) < 0
 		ORDER BY sku, location`, map[string]any{"from": from, "upto": upTo}).Rows()
 	if err != nil {
@@ -182,7 +182,7 @@ func (s *Stock) setRight(ctx context.Context, tx *gorm.DB, d drift) (drift, erro
 		return d, nil
 	}
 	if err := tx.Exec(`INSERT INTO levels (sku, location, on_hand, reserved, version) VALUES (?, ?, ?, ?, 1)
-		ON CONFLICT (sku, location) DO UPDATE SET on_hand = excluded.on_hand, reserved = excluded.reserved, version = version + 1`,
+		ON CONFLICT (sku, location) DO UPDATE SET on_hand = excluded.on_hand, reserved = excluded.reserved, version = levels.version + 1`,
 		d.sku, d.location, should.onHand, should.reserved).Error; err != nil {
 		return d, fmt.Errorf("repair %s at %s: %w", d.sku, d.location, err)
 	}

@@ -37,7 +37,7 @@ func (s *Stock) PutLocation(ctx context.Context, r inventory.PutLocationRequest)
 		now := store.Micros(s.now())
 		l, err := scanLocation(tx.Raw(`INSERT INTO locations (code, name, priority, active, version, created_at, updated_at) VALUES (?, ?, ?, ?, 1, ?, ?)
 			ON CONFLICT (code) DO UPDATE SET name = excluded.name, priority = excluded.priority, active = excluded.active,
-			version = version + 1, updated_at = excluded.updated_at RETURNING `+locationColumns,
+			version = locations.version + 1, updated_at = excluded.updated_at RETURNING `+locationColumns,
 			r.Code, r.Name, r.Priority, !r.Inactive, now, now).Row())
 		if err != nil || l.Active == wasActive {
 			return l, err
@@ -127,7 +127,7 @@ func (s *Stock) putItem(tx *gorm.DB, r inventory.PutItemRequest) error {
 	if err := tx.Exec(`INSERT INTO items (sku, name, backorder, backorder_limit, low_stock_threshold, kit, version, created_at, updated_at)
 		VALUES (?, ?, ?, ?, ?, ?, 1, ?, ?)
 		ON CONFLICT (sku) DO UPDATE SET name = excluded.name, backorder = excluded.backorder, backorder_limit = excluded.backorder_limit,
-			low_stock_threshold = excluded.low_stock_threshold, kit = excluded.kit, version = version + 1, updated_at = excluded.updated_at`,
+			low_stock_threshold = excluded.low_stock_threshold, kit = excluded.kit, version = items.version + 1, updated_at = excluded.updated_at`,
 		r.SKU, r.Name, r.Backorder, r.BackorderLimit, r.LowStockThreshold, len(r.Components) > 0, now, now).Error; err != nil {
 		return err
 	}

@@ -9,10 +9,11 @@ import (
 
 	"cutpoint/platform/idempotency"
 	"cutpoint/platform/store"
+	"cutpoint/platform/store/storetest"
 )
 
 func TestForgetKeys(t *testing.T) {
-	b := newBench(t, t.TempDir())
+	b := newBench(t, storetest.Datastore(t, "inventory"))
 	claim := func(first, keys int) {
 		t.Helper()
 		err := b.store.Write(t.Context(), func(tx *gorm.DB) error {
@@ -50,6 +51,9 @@ func TestForgetKeys(t *testing.T) {
 		if more := must[bool](t)(b.ForgetKeys(t.Context())); more != want.more || kept() != want.kept {
 			t.Errorf("batch %d: more %v, %d are kept, want %+v", i, more, kept(), want)
 		}
+	}
+	if storetest.Postgres() {
+		return // whose plans depend on how much there is
 	}
 	var plan string
 	err := b.store.Read(t.Context()).Raw("EXPLAIN QUERY PLAN SELECT caller, value FROM idempotency_keys WHERE created_at <= 1 ORDER BY created_at LIMIT 1").

@@ -13,6 +13,7 @@ import (
 
 	"cutpoint/modules/inventory"
 	"cutpoint/platform/fault"
+	"cutpoint/platform/store/storetest"
 )
 
 func cart(id string, ttl time.Duration, lines ...any) inventory.HoldRequest {
@@ -37,7 +38,7 @@ func (b *bench) holds(t testing.TB) (n int) {
 func TestHold(t *testing.T) {
 	ctx := context.Background()
 	t.Run("holds all lines until its expiry", func(t *testing.T) {
-		b := newBench(t, t.TempDir())
+		b := newBench(t, storetest.Datastore(t, "inventory"))
 		b.stocked(t, "MUG", false, "ams", 3, "ber", 5)
 		b.stocked(t, "PRINT", true, "ber", 1)
 		h := must[inventory.CartHold](t)(b.Hold(ctx, cart("c1", time.Minute, "PRINT", 2, "MUG", 4)))
@@ -53,7 +54,7 @@ func TestHold(t *testing.T) {
 		b.wantFigures(t, "PRINT", "1/1: ber 1/1")
 	})
 	t.Run("out of stock holds nothing", func(t *testing.T) {
-		b := newBench(t, t.TempDir())
+		b := newBench(t, storetest.Datastore(t, "inventory"))
 		b.stocked(t, "CUP", false, "ber", 1)
 		b.stocked(t, "MUG", false, "ber", 1)
 		_, err := b.Hold(ctx, cart("c1", time.Minute, "CUP", 1, "MUG", 2))
@@ -64,7 +65,7 @@ func TestHold(t *testing.T) {
 		}
 	})
 	t.Run("the same lines lengthen it and never shorten it", func(t *testing.T) {
-		b := newBench(t, t.TempDir())
+		b := newBench(t, storetest.Datastore(t, "inventory"))
 		b.stocked(t, "MUG", false, "ber", 3)
 		first := must[inventory.CartHold](t)(b.Hold(ctx, cart("c1", time.Hour, "MUG", 3)))
 		b.clock = b.clock.Add(time.Minute)
@@ -79,7 +80,7 @@ func TestHold(t *testing.T) {
 		b.wantFigures(t, "MUG", "3/3: ber 3/3")
 	})
 	t.Run("other lines replace it, with the units that it had", func(t *testing.T) {
-		b := newBench(t, t.TempDir())
+		b := newBench(t, storetest.Datastore(t, "inventory"))
 		b.stocked(t, "CUP", false, "ber", 2)
 		b.stocked(t, "MUG", false, "ber", 3)
 		must[inventory.CartHold](t)(b.Hold(ctx, cart("c1", time.Hour, "CUP", 2, "MUG", 2)))
@@ -88,7 +89,7 @@ func TestHold(t *testing.T) {
 		b.wantFigures(t, "MUG", "3/3: ber 3/3")
 	})
 	t.Run("a replacement that can't be had leaves the old one as it was", func(t *testing.T) {
-		b := newBench(t, t.TempDir())
+		b := newBench(t, storetest.Datastore(t, "inventory"))
 		b.stocked(t, "MUG", false, "ber", 3)
 		first := must[inventory.CartHold](t)(b.Hold(ctx, cart("c1", time.Hour, "MUG", 2)))
 		_, err := b.Hold(ctx, cart("c1", time.Hour, "MUG", 4))
@@ -99,7 +100,7 @@ func TestHold(t *testing.T) {
 		}
 	})
 	t.Run("refuses what is out of bounds", func(t *testing.T) {
-		b := newBench(t, t.TempDir())
+		b := newBench(t, storetest.Datastore(t, "inventory"))
 		for at, r := range map[string]inventory.HoldRequest{
 			"/hold_id": cart("not an id", time.Minute, "MUG", 1), "/lines": cart("c1", time.Minute),
 			"/lines/0/quantity": cart("c1", time.Minute, "MUG", 0), "/ttl": cart("c1", inventory.MaxHoldTTL+1, "MUG", 1),
@@ -115,7 +116,7 @@ func TestHold(t *testing.T) {
 }
 
 func TestReleaseHold(t *testing.T) {
-	b, ctx := newBench(t, t.TempDir()), context.Background()
+	b, ctx := newBench(t, storetest.Datastore(t, "inventory")), context.Background()
 	b.stocked(t, "MUG", false, "ber", 3)
 	must[inventory.CartHold](t)(b.Hold(ctx, cart("c1", time.Hour, "MUG", 2)))
 	must[inventory.CartHold](t)(b.Hold(ctx, cart("c2", time.Hour, "MUG", 1)))
@@ -133,7 +134,7 @@ func TestReleaseHold(t *testing.T) {
 func TestReserve_fromHold(t *testing.T) {
 	ctx := context.Background()
 	newShop := func(t *testing.T) *bench {
-		b := newBench(t, t.TempDir())
+		b := newBench(t, storetest.Datastore(t, "inventory"))
 		b.stocked(t, "CUP", false, "ber", 2)
 		b.stocked(t, "MUG", false, "ber", 3)
 		must[inventory.CartHold](t)(b.Hold(ctx, cart("c1", time.Hour, "CUP", 1, "MUG", 2)))
@@ -186,7 +187,7 @@ func TestReserve_fromHold(t *testing.T) {
 func TestExpiry(t *testing.T) {
 	ctx := context.Background()
 	t.Run("gives free what is due, in batches, and nothing else", func(t *testing.T) {
-		b := newBench(t, t.TempDir())
+		b := newBench(t, storetest.Datastore(t, "inventory"))
 		b.stocked(t, "MUG", false, "ber", 1000)
 		for i := range expiryBatch + 1 {
 			must[inventory.CartHold](t)(b.Hold(ctx, cart("due-"+strconv.Itoa(i), time.Minute, "MUG", 2)))
@@ -203,7 +204,7 @@ func TestExpiry(t *testing.T) {
 		b.wantFigures(t, "MUG", "1000/7: ber 1000/7")
 	})
 	t.Run("commits nothing where nothing is due", func(t *testing.T) {
-		b := newBench(t, t.TempDir())
+		b := newBench(t, storetest.Datastore(t, "inventory"))
 		b.stocked(t, "MUG", false, "ber", 1)
 		must[inventory.CartHold](t)(b.Hold(ctx, cart("c1", time.Minute, "MUG", 1)))
 		before := b.store.Stats()
@@ -213,7 +214,7 @@ func TestExpiry(t *testing.T) {
 		}
 	})
 	t.Run("nobody is refused for what has expired, though no sweeper came by", func(t *testing.T) {
-		b := newBench(t, t.TempDir())
+		b := newBench(t, storetest.Datastore(t, "inventory"))
 		b.stocked(t, "CUP", false, "ber", 1)
 		b.stocked(t, "MUG", false, "ber", 2*expiryBatch)
 		must[inventory.CartHold](t)(b.Hold(ctx, cart("a-cup", time.Minute, "CUP", 1)))
@@ -227,7 +228,7 @@ func TestExpiry(t *testing.T) {
 		b.wantFigures(t, "CUP", "1/1: ber 1/1") // it is in nobody's way
 	})
 	t.Run("a hold that nobody missed is lengthened like any other", func(t *testing.T) {
-		b := newBench(t, t.TempDir())
+		b := newBench(t, storetest.Datastore(t, "inventory"))
 		b.stocked(t, "MUG", false, "ber", 1)
 		must[inventory.CartHold](t)(b.Hold(ctx, cart("c1", time.Minute, "MUG", 1)))
 		b.clock = b.clock.Add(time.Hour)
@@ -239,7 +240,7 @@ func TestExpiry(t *testing.T) {
 
 // TestHold_lastUnit lets carts and orders run for the same units: each is promised once.
 func TestHold_lastUnit(t *testing.T) {
-	b, ctx := newBench(t, t.TempDir()), context.Background()
+	b, ctx := newBench(t, storetest.Datastore(t, "inventory")), context.Background()
 	b.stocked(t, "MUG", false, "ber", 10)
 	var won atomic.Int64
 	var all sync.WaitGroup

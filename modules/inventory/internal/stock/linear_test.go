@@ -13,13 +13,14 @@ import (
 
 	"cutpoint/modules/inventory"
 	"cutpoint/platform/fault"
+	"cutpoint/platform/store/storetest"
 )
 
 // TestStockIsLinearisable lets customers and a storekeeper work on one item at once, and finds an order in which all that they were
 // told, one after the other, is what a shelf would have told that serves one at a time.
 func TestStockIsLinearisable(t *testing.T) {
 	const clients, steps = 8, 60
-	b, ctx := newBench(t, t.TempDir()), context.Background()
+	b, ctx := newBench(t, storetest.Datastore(t, "inventory")), context.Background()
 	b.stocked(t, "MUG", false, "ber", 10)
 	start := time.Now()
 	var mu sync.Mutex

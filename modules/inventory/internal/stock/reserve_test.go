@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"os"
 	"reflect"
 	"slices"
 	"strconv"
@@ -22,6 +21,7 @@ import (
 	"cutpoint/platform/id"
 	"cutpoint/platform/idempotency"
 	"cutpoint/platform/revision"
+	"cutpoint/platform/store/storetest"
 )
 
 func finalise(n string) inventory.FinaliseRequest { return inventory.FinaliseRequest{OrderID: n} }
@@ -30,7 +30,7 @@ func release(n string) inventory.ReleaseRequest   { return inventory.ReleaseRequ
 func TestReserve(t *testing.T) {
 	ctx := context.Background()
 	t.Run("holds units at the locations in order and says where", func(t *testing.T) {
-		b := newBench(t, t.TempDir())
+		b := newBench(t, storetest.Datastore(t, "inventory"))
 		b.stocked(t, "MUG", false, "ber", 5, "ams", 3)
 		r := must[inventory.Reservation](t)(b.Reserve(ctx, order("o1", "MUG", 2, "MUG", 2)))
 		want := inventory.Reservation{
@@ -43,7 +43,7 @@ func TestReserve(t *testing.T) {
 		b.wantFigures(t, "MUG", "8/4: ams 3/3, ber 5/1")
 	})
 	t.Run("out of stock holds nothing", func(t *testing.T) {
-		b := newBench(t, t.TempDir())
+		b := newBench(t, storetest.Datastore(t, "inventory"))
 		b.stocked(t, "CUP", false, "ber", 5)
 		b.stocked(t, "MUG", false, "ber", 1)
 		_, err := b.Reserve(ctx, order("o1", "MUG", 1, "CUP", 5, "MUG", 1))
@@ -53,13 +53,13 @@ func TestReserve(t *testing.T) {
 		must[inventory.Reservation](t)(b.Reserve(ctx, order("o1", "MUG", 1))) // nor does it stand in the way
 	})
 	t.Run("an unknown SKU is named", func(t *testing.T) {
-		b := newBench(t, t.TempDir())
+		b := newBench(t, storetest.Datastore(t, "inventory"))
 		b.stocked(t, "CUP", false)
 		_, err := b.Reserve(ctx, order("o1", "CUP", 1, "no item", 1))
 		mustPoint(t, err, inventory.ErrUnknownSKU, "/lines/1/sku")
 	})
 	t.Run("what is backordered is promised and not counted", func(t *testing.T) {
-		b := newBench(t, t.TempDir())
+		b := newBench(t, storetest.Datastore(t, "inventory"))
 		b.stocked(t, "PRINT", true, "ber", 2)
 		r := must[inventory.Reservation](t)(b.Reserve(ctx, order("o1", "PRINT", 5)))
 		if len(r.Lines) != 2 || r.Lines[1] != (inventory.ReservedLine{SKU: "PRINT", Quantity: 3, Backordered: true}) {
@@ -73,14 +73,14 @@ func TestReserve(t *testing.T) {
 		}
 	})
 	t.Run("refuses ids and lines that can't be", func(t *testing.T) {
-		b := newBench(t, t.TempDir())
+		b := newBench(t, storetest.Datastore(t, "inventory"))
 		_, err := b.Reserve(ctx, order("", "CUP", 1))
 		mustPoint(t, err, fault.ErrInvalid, "/order_id")
 		_, err = b.Reserve(ctx, order("o1"))
 		mustPoint(t, err, fault.ErrInvalid, "/lines")
 	})
 	t.Run("takes the largest order, split and split again", func(t *testing.T) {
-		b := newBench(t, t.TempDir())
+		b := newBench(t, storetest.Datastore(t, "inventory"))
 		var lines []any
 		for i := range 200 {
 			sku := fmt.Sprintf("S-%03d", i)
@@ -101,7 +101,7 @@ func TestReserve(t *testing.T) {
 }
 
 func TestFinalise(t *testing.T) {
-	b := newBench(t, t.TempDir())
+	b := newBench(t, storetest.Datastore(t, "inventory"))
 	ctx := channel.WithHeader(context.Background(), channel.Header{Actor: "orders", CorrelationID: "cor_1"})
 	b.stocked(t, "MUG", false, "ber", 5)
 	t.Run("needs a hold", func(t *testing.T) {
@@ -133,7 +133,7 @@ func TestFinalise(t *testing.T) {
 }
 
 func TestRelease(t *testing.T) {
-	b, ctx := newBench(t, t.TempDir()), context.Background()
+	b, ctx := newBench(t, storetest.Datastore(t, "inventory")), context.Background()
 	b.stocked(t, "MUG", false, "ber", 5)
 	releasedTwice := func(t *testing.T, n string) {
 		t.Helper()
@@ -170,7 +170,7 @@ func TestRelease(t *testing.T) {
 }
 
 func TestReservations(t *testing.T) {
-	b, ctx := newBench(t, t.TempDir()), context.Background()
+	b, ctx := newBench(t, storetest.Datastore(t, "inventory")), context.Background()
 	b.stocked(t, "MUG", false, "ber", 5)
 	for _, n := range []string{"o3", "o1", "o2", "o4"} {
 		must[inventory.Reservation](t)(b.Reserve(ctx, order(n, "MUG", 1)))
@@ -210,7 +210,7 @@ func TestReservations(t *testing.T) {
 // TestLastUnit lets fifty orders run for one unit, then for twenty.
 func TestLastUnit(t *testing.T) {
 	for _, units := range []int{1, 20} {
-		b, ctx := newBench(t, t.TempDir()), context.Background()
+		b, ctx := newBench(t, storetest.Datastore(t, "inventory")), context.Background()
 		b.stocked(t, "MUG", false, "ams", units/2, "ber", units-units/2)
 		var won, lost atomic.Int64
 		var all sync.WaitGroup
@@ -241,13 +241,8 @@ func TestLastUnit(t *testing.T) {
 
 // TestStockAddsUp drives any sequence of commands, each said twice, and holds the sums after each.
 func TestStockAddsUp(t *testing.T) {
-	dir := t.TempDir()
 	rapid.Check(t, func(rt *rapid.T) {
-		where, err := os.MkdirTemp(dir, "")
-		if err != nil {
-			rt.Fatal(err)
-		}
-		m := &machine{bench: newBench(t, where), first: map[string]inventory.Reservation{}, kits: map[string][]inventory.Component{}}
+		m := &machine{bench: newBench(t, storetest.Datastore(t, "inventory")), first: map[string]inventory.Reservation{}, kits: map[string][]inventory.Component{}}
 		m.stocked(t, "BACK", true, "ams", 2)
 		m.stocked(t, "CUP", false, "ams", 3, "ber", 3)
 		m.stocked(t, "MUG", false, "ber", 4)
@@ -599,15 +594,15 @@ func (m *machine) look(t *rapid.T) {
 // keepsAccounts holds what orders took and brought back to the ledger, and what is promised to the lines that promise it.
 func (m *machine) keepsAccounts(t *rapid.T) {
 	var wrong string
-	if err := m.store.Read(context.Background()).Raw(`SELECT COALESCE((SELECT group_concat(who || ' took ' || took || ', moved ' || moved) FROM (
+	if err := m.store.Read(context.Background()).Raw(`SELECT COALESCE((SELECT string_agg(who || ' took ' || took || ', moved ' || moved, ',') FROM (
 			SELECT order_id || ' ' || sku AS who, SUM(took) AS took, SUM(moved) AS moved FROM (
 				SELECT order_id, sku, CASE state WHEN 'consumed' THEN quantity - returned ELSE 0 END AS took, 0 AS moved
 					FROM reservation_lines JOIN reservations USING (order_id) WHERE location <> ''
-				UNION ALL SELECT reference, sku, 0, -delta FROM movements WHERE kind IN ('consumed', 'returned'))
-			GROUP BY order_id, sku HAVING SUM(took) <> SUM(moved))), '')
-		|| COALESCE((SELECT group_concat('transfer ' || reference) FROM
-			(SELECT reference FROM movements WHERE kind = 'transferred' GROUP BY reference HAVING SUM(delta) <> 0 OR COUNT(*) <> 2)), '')
-		|| COALESCE((SELECT group_concat(sku || ' has promised ' || backordered) FROM items WHERE backordered <>
+				UNION ALL SELECT reference, sku, 0, -delta FROM movements WHERE kind IN ('consumed', 'returned')) AS orders
+			GROUP BY order_id, sku HAVING SUM(took) <> SUM(moved)) AS wrong), '')
+		|| COALESCE((SELECT string_agg('transfer ' || reference, ',') FROM
+			(SELECT reference FROM movements WHERE kind = 'transferred' GROUP BY reference HAVING SUM(delta) <> 0 OR COUNT(*) <> 2) AS halves), '')
+		|| COALESCE((SELECT string_agg(sku || ' has promised ' || backordered, ',') FROM items WHERE backordered <>
 			(SELECT COALESCE(SUM(quantity), 0) FROM reservation_lines l JOIN reservations USING (order_id)
 				WHERE l.sku = items.sku AND location = '' AND state <> 'released')
 			+ (SELECT COALESCE(SUM(quantity), 0) FROM hold_lines l WHERE l.sku = items.sku AND location = '')), '')`).Row().Scan(&wrong); err != nil {
@@ -638,7 +633,7 @@ func (m *machine) dump(t *rapid.T) (dump string) {
 func BenchmarkOrder(b *testing.B) {
 	for _, customers := range []int{1, 64} {
 		b.Run(fmt.Sprintf("customers=%d", customers), func(b *testing.B) {
-			s, ctx := newBench(b, b.TempDir()), context.Background()
+			s, ctx := newBench(b, storetest.Datastore(b, "inventory")), context.Background()
 			s.now = time.Now
 			s.newID = id.NewSource(s.now, rand.Reader) // ids that follow each other, as they do in life
 			for i := range 10 {

@@ -13,6 +13,7 @@ import (
 	"cutpoint/platform/fault"
 	"cutpoint/platform/idempotency"
 	"cutpoint/platform/revision"
+	"cutpoint/platform/store/storetest"
 )
 
 // lines describes where a reservation takes its units from: "MUG ams 3, PRINT - 1".
@@ -74,7 +75,7 @@ func TestSourcing(t *testing.T) {
 		return r
 	}
 	newShop := func(t *testing.T) *bench {
-		b := newBench(t, t.TempDir())
+		b := newBench(t, storetest.Datastore(t, "inventory"))
 		b.stocked(t, "CUP", false, "ams", 1, "ber", 5, "par", 5)
 		b.stocked(t, "MUG", false, "ams", 9, "ber", 1, "par", 3)
 		b.stocked(t, "PRINT", true, "ams", 1)
@@ -151,7 +152,7 @@ func TestSourcing(t *testing.T) {
 func TestKits(t *testing.T) {
 	ctx := context.Background()
 	newShop := func(t *testing.T) *bench {
-		b := newBench(t, t.TempDir())
+		b := newBench(t, storetest.Datastore(t, "inventory"))
 		b.stocked(t, "MUG", false, "ber", 5)
 		b.stocked(t, "TEA", true, "ber", 2)
 		b.kit(t, "PAIR", "MUG", 2)
@@ -209,7 +210,7 @@ func TestKits(t *testing.T) {
 func TestBackorders(t *testing.T) {
 	ctx := context.Background()
 	newShop := func(t *testing.T) *bench {
-		b := newBench(t, t.TempDir())
+		b := newBench(t, storetest.Datastore(t, "inventory"))
 		b.stocked(t, "PRINT", true, "ber", 1)
 		b.put(t, inventory.PutItemRequest{SKU: "PRINT", Backorder: true, BackorderLimit: 5})
 		must[inventory.Reservation](t)(b.Reserve(ctx, order("old", "PRINT", 3)))
@@ -254,7 +255,7 @@ func TestBackorders(t *testing.T) {
 func TestRestock(t *testing.T) {
 	ctx := context.Background()
 	newShop := func(t *testing.T) *bench {
-		b := newBench(t, t.TempDir())
+		b := newBench(t, storetest.Datastore(t, "inventory"))
 		b.stocked(t, "MUG", false, "ams", 2, "ber", 5)
 		b.stocked(t, "TEA", false, "ber", 5)
 		must[inventory.Reservation](t)(b.Reserve(ctx, order("o1", "MUG", 4, "TEA", 1)))
@@ -330,7 +331,7 @@ func TestRestock(t *testing.T) {
 }
 
 func TestEvents(t *testing.T) {
-	b, ctx := newBench(t, t.TempDir()), context.Background()
+	b, ctx := newBench(t, storetest.Datastore(t, "inventory")), context.Background()
 	b.stocked(t, "MUG", false, "ams", 4, "ber", 6)
 	b.put(t, inventory.PutItemRequest{SKU: "MUG", LowStockThreshold: 3})
 	for i, units := range []int{6, 1, 1, 1} { // 4, 3, 2, 1 are left

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"reflect"
 	"strings"
 	"sync"
@@ -22,6 +21,7 @@ import (
 	"cutpoint/platform/idempotency"
 	"cutpoint/platform/revision"
 	"cutpoint/platform/store"
+	"cutpoint/platform/store/storetest"
 )
 
 // bench is a stock under test, with a clock that stands unless it is moved.
@@ -30,10 +30,10 @@ type bench struct {
 	clock time.Time
 }
 
-func newBench(t testing.TB, dir string) *bench {
+func newBench(t testing.TB, datastore string) *bench {
 	t.Helper()
 	s, err := store.Open(context.Background(), store.Options{
-		Path: filepath.Join(dir, "inventory.db"), Migrations: migrations.SQLite(inventory.Module),
+		Datastore: datastore, Migrations: migrations.Of(inventory.Module),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -113,7 +113,7 @@ func order(n string, lines ...any) inventory.ReserveRequest {
 }
 
 func TestPutLocation(t *testing.T) {
-	b, ctx := newBench(t, t.TempDir()), context.Background()
+	b, ctx := newBench(t, storetest.Datastore(t, "inventory")), context.Background()
 	first := must[inventory.Location](t)(b.PutLocation(ctx, inventory.PutLocationRequest{Code: "ber", Name: "Berlin"}))
 	if first.Version != 1 || !first.CreatedAt.Equal(b.clock.Truncate(time.Microsecond)) {
 		t.Fatalf("created %+v", first)
@@ -134,7 +134,7 @@ func TestPutLocation(t *testing.T) {
 }
 
 func TestItems(t *testing.T) {
-	b, ctx := newBench(t, t.TempDir()), context.Background()
+	b, ctx := newBench(t, storetest.Datastore(t, "inventory")), context.Background()
 	for _, sku := range []string{"C", "A", "B"} {
 		b.stocked(t, sku, false, "ber", 2, "ams", 1)
 	}
@@ -173,7 +173,7 @@ func TestItems(t *testing.T) {
 }
 
 func TestAdjust(t *testing.T) {
-	b := newBench(t, t.TempDir())
+	b := newBench(t, storetest.Datastore(t, "inventory"))
 	ctx := channel.WithHeader(context.Background(), channel.Header{Actor: "key_1", CorrelationID: "cor_1"})
 	b.stocked(t, "MUG", false, "ber", 5)
 	must[inventory.Reservation](t)(b.Reserve(ctx, order("o1", "MUG", 3)))
@@ -246,7 +246,7 @@ func TestAdjust(t *testing.T) {
 func second[T any](_ T, err error) error { return err }
 
 func TestAdjustKey(t *testing.T) {
-	b, ctx := newBench(t, t.TempDir()), context.Background()
+	b, ctx := newBench(t, storetest.Datastore(t, "inventory")), context.Background()
 	b.stocked(t, "MUG", false, "ber", 5)
 	request := inventory.AdjustRequest{
 		Key: idempotency.Key{Caller: "key_1", Value: "k", Digest: "d"},
@@ -300,7 +300,7 @@ func TestAdjustKey(t *testing.T) {
 
 // TestSchema holds the second wall: what the code never does, the database refuses.
 func TestSchema(t *testing.T) {
-	b := newBench(t, t.TempDir())
+	b := newBench(t, storetest.Datastore(t, "inventory"))
 	b.stocked(t, "MUG", false, "ber", 5)
 	for name, sql := range map[string]string{
 		"overselling":               "UPDATE levels SET reserved = 6",

@@ -46,7 +46,7 @@ func (c *Checkout) pruneEvents(ctx context.Context) (more bool, err error) {
 			return err
 		}
 		_, err := store.Exec(tx, `INSERT INTO cursors (feed, position) VALUES (?, ?), (?, ?)
-			ON CONFLICT (feed) DO UPDATE SET position = max(position, excluded.position)`, prunedTo, last, prunedAt, latest)
+			ON CONFLICT (feed) DO UPDATE SET position = excluded.position WHERE cursors.position < excluded.position`, prunedTo, last, prunedAt, latest)
 		return err
 	})
 	return len(old) == pruneBatch, err

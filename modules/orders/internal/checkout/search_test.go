@@ -1,7 +1,6 @@
 package checkout
 
 import (
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -9,12 +8,14 @@ import (
 	"cutpoint/migrations"
 	"cutpoint/modules/orders"
 	"cutpoint/platform/store"
+	"cutpoint/platform/store/storetest"
 )
 
 // TestSearch_plan asks the database how it finds a page: along an index that is already in the order of the list, so that it need
 // neither read all orders nor sort what it finds.
 func TestSearch_plan(t *testing.T) {
-	s, err := store.Open(t.Context(), store.Options{Path: filepath.Join(t.TempDir(), "orders.db"), Migrations: migrations.SQLite(orders.Module)})
+	storetest.SQLiteOnly(t, "it reads plans")
+	s, err := store.Open(t.Context(), store.Options{Datastore: storetest.Datastore(t, "orders"), Migrations: migrations.Of(orders.Module)})
 	if err != nil {
 		t.Fatal(err)
 	}

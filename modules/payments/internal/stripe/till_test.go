@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -17,12 +16,13 @@ import (
 	"cutpoint/platform/id"
 	"cutpoint/platform/money"
 	"cutpoint/platform/store"
+	"cutpoint/platform/store/storetest"
 )
 
 // newTill puts a till in front of a fake Stripe.
 func newTill(t *testing.T, f *fake) *till.Till {
 	t.Helper()
-	s, err := store.Open(t.Context(), store.Options{Path: filepath.Join(t.TempDir(), "payments.db"), Migrations: migrations.SQLite(payments.Module)})
+	s, err := store.Open(t.Context(), store.Options{Datastore: storetest.Datastore(t, "payments"), Migrations: migrations.Of(payments.Module)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -212,7 +212,7 @@ func (g *Gateway) strike(ctx context.Context, key, what string, n int) (struck b
 	}
 	err = g.store.Write(ctx, func(tx *gorm.DB) error {
 		r := tx.Exec(`INSERT INTO faults (key, what, times) VALUES (?, ?, 1)
-			ON CONFLICT (key, what) DO UPDATE SET times = times + 1 WHERE times < ?`, key, what, n)
+			ON CONFLICT (key, what) DO UPDATE SET times = faults.times + 1 WHERE faults.times < ?`, key, what, n)
 		struck = r.RowsAffected == 1
 		return r.Error
 	})

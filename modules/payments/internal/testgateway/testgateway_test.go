@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -16,6 +15,7 @@ import (
 	"cutpoint/platform/id"
 	"cutpoint/platform/money"
 	"cutpoint/platform/store"
+	"cutpoint/platform/store/storetest"
 )
 
 // postman takes the webhooks that a gateway delivers, unless it refuses.
@@ -64,7 +64,7 @@ type bank struct {
 func open(t *testing.T, path string) bank {
 	t.Helper()
 	c, post := &clock{at: time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)}, &postman{}
-	g, err := Open(t.Context(), store.Options{Path: path, Migrations: migrations.SQLite(Migrations)}, Deps{
+	g, err := Open(t.Context(), store.Options{Datastore: path, Migrations: migrations.Of(Migrations)}, Deps{
 		Now: c.now, NewID: id.NewSource(c.now, rand.Reader), Random: rand.Reader, Log: slog.New(slog.DiscardHandler), Deliver: post.deliver,
 	})
 	if err != nil {
@@ -78,7 +78,7 @@ func open(t *testing.T, path string) bank {
 	return bank{g, c, post}
 }
 
-func fresh(t *testing.T) bank { return open(t, filepath.Join(t.TempDir(), "testgateway.db")) }
+func fresh(t *testing.T) bank { return open(t, storetest.Datastore(t, "testgateway")) }
 
 func charge(key string) till.Instruction {
 	return till.Instruction{Kind: payments.OperationCharge, Key: key, OrderID: "ord_1", Amount: money.Of(2580, "EUR"), Token: "pm_card_visa"}
@@ -162,7 +162,7 @@ func TestKeys(t *testing.T) {
 		}
 	})
 	t.Run("an answer outlives the process, a decline too", func(t *testing.T) {
-		path := filepath.Join(t.TempDir(), "testgateway.db")
+		path := storetest.Datastore(t, "testgateway")
 		in := charge("op_1")
 		in.Token = "pm_card_visa_chargeDeclined"
 		first := must(t)(open(t, path).Charge(t.Context(), in))

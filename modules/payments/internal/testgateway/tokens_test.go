@@ -14,6 +14,7 @@ import (
 	"cutpoint/modules/payments/internal/till"
 	"cutpoint/platform/fault"
 	"cutpoint/platform/money"
+	"cutpoint/platform/store/storetest"
 )
 
 // hasty charges with the patience of a till, in virtual time.
@@ -158,7 +159,7 @@ func TestTokens_repeated(t *testing.T) {
 		}
 	})
 	synctest.Test(t, func(t *testing.T) { // the first look-ups fail, also across a restart
-		path := t.TempDir() + "/testgateway.db"
+		path := storetest.Datastore(t, "testgateway")
 		b := open(t, path)
 		in := charge("op_1")
 		in.Token = "pm_sim_lookupDown_2"
@@ -393,7 +394,7 @@ func TestWebhooks(t *testing.T) {
 		}
 	})
 	t.Run("have one secret for the life of the books", func(t *testing.T) {
-		path := t.TempDir() + "/testgateway.db"
+		path := storetest.Datastore(t, "testgateway")
 		first, second := open(t, path), open(t, path)
 		if string(first.secret) != string(second.secret) || len(first.secret) < 24 {
 			t.Error("two secrets")

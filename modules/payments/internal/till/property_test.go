@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -21,6 +20,7 @@ import (
 	"cutpoint/platform/id"
 	"cutpoint/platform/money"
 	"cutpoint/platform/store"
+	"cutpoint/platform/store/storetest"
 )
 
 // counter is a till with the test gateway behind it.
@@ -34,13 +34,13 @@ func open(t testing.TB) counter {
 	t.Helper()
 	newID := id.NewSource(time.Now, rand.Reader)
 	log := slog.New(slog.DiscardHandler)
-	s, err := store.Open(t.Context(), store.Options{Path: filepath.Join(t.TempDir(), "payments.db"), Migrations: migrations.SQLite(payments.Module)})
+	s, err := store.Open(t.Context(), store.Options{Datastore: storetest.Datastore(t, "payments"), Migrations: migrations.Of(payments.Module)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	var c counter
 	gateway, err := testgateway.Open(t.Context(),
-		store.Options{Path: filepath.Join(t.TempDir(), "gateway.db"), Migrations: migrations.SQLite(testgateway.Migrations)},
+		store.Options{Datastore: storetest.Datastore(t, "gateway"), Migrations: migrations.Of(testgateway.Migrations)},
 		testgateway.Deps{Now: time.Now, NewID: newID, Random: rand.Reader, Log: log, Deliver: func(ctx context.Context, header map[string]string, body []byte) error {
 			_, err := c.ReceiveWebhook(ctx, payments.WebhookRequest{Provider: testgateway.Name, Header: header, Body: body})
 			return err

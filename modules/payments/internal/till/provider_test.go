@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -20,6 +19,7 @@ import (
 	"cutpoint/platform/id"
 	"cutpoint/platform/money"
 	"cutpoint/platform/store"
+	"cutpoint/platform/store/storetest"
 )
 
 // scripted is a provider that gives the answers of its script, one a request, and remembers what it was asked.
@@ -172,8 +172,8 @@ func newTill(t testing.TB, script ...func(Instruction) (Result, error)) fixture 
 
 func newTillWith(t testing.TB, fail failpoint.Points, p Policy, script ...func(Instruction) (Result, error)) fixture {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "payments.db")
-	s, err := store.Open(t.Context(), store.Options{Path: path, Migrations: migrations.SQLite(payments.Module), Fail: fail})
+	path := storetest.Datastore(t, "payments")
+	s, err := store.Open(t.Context(), store.Options{Datastore: path, Migrations: migrations.Of(payments.Module), Fail: fail})
 	if err != nil {
 		t.Fatal(err)
 	}

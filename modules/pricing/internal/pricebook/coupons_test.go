@@ -2,7 +2,6 @@ package pricebook
 
 import (
 	"errors"
-	"path/filepath"
 	"reflect"
 	"strconv"
 	"sync"
@@ -17,6 +16,7 @@ import (
 	"cutpoint/platform/fault"
 	"cutpoint/platform/money"
 	"cutpoint/platform/revision"
+	"cutpoint/platform/store/storetest"
 )
 
 func priceOf(orderID, customer, coupon string) pricing.PriceRequest {
@@ -229,7 +229,7 @@ func TestPrice_lastUse(t *testing.T) {
 
 // TestCoupons_addUp drives any sequence of commands and holds the count and the limits after each.
 func TestCoupons_addUp(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "pricing.db")
+	path := storetest.Datastore(t, "pricing")
 	b := open(t, path, Options{})
 	put(t, b, revision.None, "MUG-1", eur(1290))
 	round := 0
@@ -257,7 +257,7 @@ func TestCoupons_addUp(t *testing.T) {
 			"": func(rt *rapid.T) {
 				var count, most int64
 				if err := b.store.Read(t.Context()).Raw(`SELECT COALESCE(SUM(n), 0), COALESCE(MAX(n), 0) FROM
-					(SELECT COUNT(*) AS n FROM coupon_uses WHERE code = ? AND state <> 'released' GROUP BY customer)`, code).Row().Scan(&count, &most); err != nil {
+					(SELECT COUNT(*) AS n FROM coupon_uses WHERE code = ? AND state <> 'released' GROUP BY customer) AS uses`, code).Row().Scan(&count, &most); err != nil {
 					rt.Fatal(err)
 				}
 				if n := used(t, b, code); n != count || n > all || most > each {
@@ -324,7 +324,7 @@ func TestAudit(t *testing.T) {
 // TestCoupons_interleaved sends commands that were drawn at once, so that they meet in any order, and holds what is left of them: no
 // use beyond a limit, the count is that of the uses, and an order that was released has none.
 func TestCoupons_interleaved(t *testing.T) {
-	b := open(t, filepath.Join(t.TempDir(), "pricing.db"), Options{})
+	b := open(t, storetest.Datastore(t, "pricing"), Options{})
 	put(t, b, revision.None, "MUG-1", eur(1290))
 	round := 0
 	rapid.Check(t, func(rt *rapid.T) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"path/filepath"
 	"reflect"
 	"strings"
 	"sync"
@@ -18,11 +17,12 @@ import (
 	"cutpoint/platform/money"
 	"cutpoint/platform/revision"
 	"cutpoint/platform/store"
+	"cutpoint/platform/store/storetest"
 )
 
 func open(t testing.TB, path string, o Options) *Book {
 	t.Helper()
-	s, err := store.Open(t.Context(), store.Options{Path: path, Migrations: migrations.SQLite(pricing.Module)})
+	s, err := store.Open(t.Context(), store.Options{Datastore: path, Migrations: migrations.Of(pricing.Module)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +54,7 @@ func put(t testing.TB, b *Book, version int64, sku string, prices ...pricing.Pri
 func eur(amount int64) pricing.Price { return pricing.Price{Currency: "EUR", Amount: amount} }
 
 func TestPutPrices(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "pricing.db")
+	path := storetest.Datastore(t, "pricing")
 	b := open(t, path, Options{})
 	first := put(t, b, revision.None, "MUG-1",
 		pricing.Price{Currency: "USD", Amount: 1500}, pricing.Price{Currency: "EUR", Amount: 990, MinQuantity: 10}, eur(1290))
@@ -90,7 +90,7 @@ func TestPutPrices(t *testing.T) {
 }
 
 func TestPutPrices_refuses(t *testing.T) {
-	b := open(t, filepath.Join(t.TempDir(), "pricing.db"), Options{})
+	b := open(t, storetest.Datastore(t, "pricing"), Options{})
 	for _, c := range []struct {
 		name string
 		r    pricing.PutPricesRequest
@@ -123,7 +123,7 @@ func TestPutPrices_refuses(t *testing.T) {
 }
 
 func TestCalculate_requests(t *testing.T) {
-	b := open(t, filepath.Join(t.TempDir(), "pricing.db"), Options{})
+	b := open(t, storetest.Datastore(t, "pricing"), Options{})
 	put(t, b, revision.None, "MUG-1", eur(1290))
 	line := []pricing.Line{{SKU: "MUG-1", Quantity: 2}}
 	for _, c := range []struct {
@@ -189,7 +189,7 @@ func TestCache(t *testing.T) {
 		}
 	})
 	t.Run("beyond the bound the store answers", func(t *testing.T) {
-		b := open(t, filepath.Join(t.TempDir(), "pricing.db"), Options{Cached: 1})
+		b := open(t, storetest.Datastore(t, "pricing"), Options{Cached: 1})
 		put(t, b, revision.None, "A", eur(1))
 		put(t, b, revision.None, "B", eur(10))
 		put(t, b, 1, "B", eur(20))
@@ -203,7 +203,7 @@ func TestCache(t *testing.T) {
 // TestPrices_whilePricesChange has readers who must see whole sets and never go back to an older one, with the cache empty at
 // the start of each round so that they read the store while the writer commits.
 func TestPrices_whilePricesChange(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "pricing.db")
+	path := storetest.Datastore(t, "pricing")
 	put(t, open(t, path, Options{}), revision.None, "A", eur(1))
 	for round := int64(1); round <= 20; round++ {
 		b := open(t, path, Options{Alone: round%2 == 0})
@@ -233,7 +233,7 @@ func TestPrices_whilePricesChange(t *testing.T) {
 }
 
 func BenchmarkCalculate(b *testing.B) {
-	book := open(b, filepath.Join(b.TempDir(), "pricing.db"), Options{})
+	book := open(b, storetest.Datastore(b, "pricing"), Options{})
 	put(b, book, revision.None, "A", eur(1))
 	put(b, book, revision.None, "B", eur(2))
 	r := pricing.CalculateRequest{Currency: "EUR", Lines: []pricing.Line{{SKU: "A", Quantity: 1}, {SKU: "B", Quantity: 2}}}

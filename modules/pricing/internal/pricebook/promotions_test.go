@@ -2,7 +2,6 @@ package pricebook
 
 import (
 	"errors"
-	"path/filepath"
 	"reflect"
 	"testing"
 	"time"
@@ -11,6 +10,7 @@ import (
 	"cutpoint/platform/fault"
 	"cutpoint/platform/money"
 	"cutpoint/platform/revision"
+	"cutpoint/platform/store/storetest"
 )
 
 var spring = time.Date(2026, 3, 20, 12, 0, 0, 123456789, time.UTC)
@@ -19,7 +19,7 @@ var spring = time.Date(2026, 3, 20, 12, 0, 0, 123456789, time.UTC)
 func openAt(t testing.TB) (*Book, *time.Time) {
 	t.Helper()
 	clock := spring
-	b := open(t, filepath.Join(t.TempDir(), "pricing.db"), Options{})
+	b := open(t, storetest.Datastore(t, "pricing"), Options{})
 	b.now = func() time.Time { return clock }
 	put(t, b, revision.None, "MUG-1", eur(1290))
 	return b, &clock

@@ -3,7 +3,7 @@ package pricebook
 import (
 	"errors"
 	"io/fs"
-	"path/filepath"
+	"path"
 	"reflect"
 	"strconv"
 	"strings"
@@ -20,6 +20,7 @@ import (
 	"cutpoint/platform/money"
 	"cutpoint/platform/revision"
 	"cutpoint/platform/store"
+	"cutpoint/platform/store/storetest"
 )
 
 func pointerTo(n int64) *int64 { return &n }
@@ -148,12 +149,7 @@ func TestRules(t *testing.T) {
 		}
 	})
 	t.Run("stays over a restart", func(t *testing.T) {
-		var path string
-		if err := b.store.Read(t.Context()).Raw("SELECT file FROM pragma_database_list WHERE name = 'main'").Row().Scan(&path); err != nil {
-			t.Fatal(err)
-		}
-		again := open(t, path, Options{})
-		again.now = b.now
+		again := New(b.store, b.now, b.newID, Options{}) // which has read nothing yet
 		if got, want := calculate(t, again, parcel), calculate(t, b, parcel); !reflect.DeepEqual(got, want) {
 			t.Errorf("%+v, before %+v", got, want)
 		}
@@ -452,7 +448,7 @@ func TestLowest30Days(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			clock := spring
-			b := open(t, filepath.Join(t.TempDir(), "pricing.db"), Options{})
+			b := open(t, storetest.Datastore(t, "pricing"), Options{})
 			b.now = func() time.Time { return clock }
 			version := int64(0)
 			for d := range 101 {
@@ -472,8 +468,8 @@ func TestLowest30Days(t *testing.T) {
 
 // TestMigration brings rules that were put before they had a history into it.
 func TestMigration(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "pricing.db")
-	old, err := store.Open(t.Context(), store.Options{Path: path, Migrations: until(t, "0003")})
+	datastore := storetest.Datastore(t, "pricing")
+	old, err := store.Open(t.Context(), store.Options{Datastore: datastore, Migrations: until(t, "0003")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -488,7 +484,7 @@ func TestMigration(t *testing.T) {
 	if err := errors.Join(err, old.Close()); err != nil {
 		t.Fatal(err)
 	}
-	b := open(t, path, Options{})
+	b := open(t, datastore, Options{})
 	starts := store.Time(1700000000000001)
 	want := pricing.Promotion{Code: "SPRING", Used: 1, Version: 4, CreatedAt: store.Time(7), UpdatedAt: store.Time(8), Discount: fixed(money.Of(500, "EUR"))}
 	want.StartsAt, want.Limit, want.LimitPerCustomer = &starts, 5, 2
@@ -508,18 +504,18 @@ func TestMigration(t *testing.T) {
 // until returns the migrations before one.
 func until(t *testing.T, name string) fs.FS {
 	t.Helper()
-	all, some := migrations.SQLite(pricing.Module), fstest.MapFS{}
-	files, err := fs.ReadDir(all, ".")
+	all, some := migrations.Of(pricing.Module), fstest.MapFS{}
+	files, err := fs.Glob(all, "*/*.sql")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, f := range files {
-		if f.Name() < name {
-			text, err := fs.ReadFile(all, f.Name())
+		if path.Base(f) < name {
+			text, err := fs.ReadFile(all, f)
 			if err != nil {
 				t.Fatal(err)
 			}
-			some[f.Name()] = &fstest.MapFile{Data: text}
+			some[f] = &fstest.MapFile{Data: text}
 		}
 	}
 	return some

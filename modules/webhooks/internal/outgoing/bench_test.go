@@ -12,6 +12,7 @@ import (
 	"cutpoint/modules/orders"
 	"cutpoint/modules/webhooks/internal/outgoing"
 	"cutpoint/platform/store"
+	"cutpoint/platform/store/storetest"
 )
 
 // BenchmarkDeliver collects events and delivers them, sixteen at a time, to a receiver that answers at once: alone, and beside an
@@ -19,7 +20,7 @@ import (
 func BenchmarkDeliver(b *testing.B) {
 	for _, backlog := range []int{0, 100_000} {
 		b.Run(fmt.Sprintf("backlog=%d", backlog), func(b *testing.B) {
-			s := newStage(b, b.TempDir(), outgoing.Policy{PerEndpoint: 16, CollectBatch: 200})
+			s := newStage(b, storetest.Datastore(b, "webhooks"), outgoing.Policy{PerEndpoint: 16, CollectBatch: 200})
 			s.instant = true
 			s.endpoint(two, orders.EventReceived)
 			for n := range backlog {

@@ -9,6 +9,7 @@ import (
 	"cutpoint/modules/orders"
 	"cutpoint/modules/webhooks"
 	"cutpoint/modules/webhooks/internal/outgoing"
+	"cutpoint/platform/store/storetest"
 )
 
 const (
@@ -18,7 +19,7 @@ const (
 
 func TestCollect(t *testing.T) {
 	t.Run("an endpoint gets the events that it wants, from its making on", func(t *testing.T) {
-		s := newStage(t, t.TempDir(), outgoing.Policy{})
+		s := newStage(t, storetest.Datastore(t, "webhooks"), outgoing.Policy{})
 		s.happens("ord_0", orders.EventReceived)
 		s.collect()
 		s.endpoint(one)
@@ -29,7 +30,7 @@ func TestCollect(t *testing.T) {
 		expect(t, s.dispatch(), one+" ord_1/1", one+" ord_1/2", two+" ord_1/2")
 	})
 	t.Run("nothing is kept for an endpoint that is disabled or deleted", func(t *testing.T) {
-		s := newStage(t, t.TempDir(), outgoing.Policy{})
+		s := newStage(t, storetest.Datastore(t, "webhooks"), outgoing.Policy{})
 		off, gone := s.endpoint(one), s.endpoint(two)
 		s.put(off.Endpoint, webhooks.Settings{URL: one, Disabled: true})
 		if _, err := s.DeleteEndpoint(t.Context(), webhooks.EndpointRequest{ID: gone.Endpoint.ID}); err != nil {
@@ -45,7 +46,7 @@ func TestCollect(t *testing.T) {
 		expect(t, s.dispatch())
 	})
 	t.Run("what is sent is the event with the order as it was, in the members of the specification", func(t *testing.T) {
-		s := newStage(t, t.TempDir(), outgoing.Policy{})
+		s := newStage(t, storetest.Datastore(t, "webhooks"), outgoing.Policy{})
 		s.endpoint(one)
 		e := s.happens("ord_1", orders.EventReceived)
 		s.collect()
@@ -69,7 +70,7 @@ func TestCollect(t *testing.T) {
 	})
 	for _, point := range []string{"webhooks.commit.before", "webhooks.commit.after"} {
 		t.Run("a failure at "+point+" loses nothing and doubles nothing", func(t *testing.T) {
-			s := newStage(t, t.TempDir(), outgoing.Policy{})
+			s := newStage(t, storetest.Datastore(t, "webhooks"), outgoing.Policy{})
 			s.endpoint(one)
 			s.happens("ord_1", orders.EventReceived)
 			boom := errors.New("boom")
@@ -89,7 +90,7 @@ func TestCollect(t *testing.T) {
 		})
 	}
 	t.Run("of a feed whose next events were deleted it goes on with the oldest that is there", func(t *testing.T) {
-		s := newStage(t, t.TempDir(), outgoing.Policy{})
+		s := newStage(t, storetest.Datastore(t, "webhooks"), outgoing.Policy{})
 		s.endpoint(one)
 		s.happens("ord_1", orders.EventReceived)
 		s.collect()
@@ -101,7 +102,7 @@ func TestCollect(t *testing.T) {
 		expect(t, s.dispatch(), one+" ord_1/1", one+" ord_3/1")
 	})
 	t.Run("of events that are large it reads fewer at once", func(t *testing.T) {
-		s := newStage(t, t.TempDir(), outgoing.Policy{})
+		s := newStage(t, storetest.Datastore(t, "webhooks"), outgoing.Policy{})
 		s.endpoint(one)
 		s.heaviest = 1
 		for range 9 {

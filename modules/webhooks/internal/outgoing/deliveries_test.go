@@ -11,6 +11,7 @@ import (
 	"cutpoint/modules/webhooks/internal/outgoing"
 	"cutpoint/platform/fault"
 	"cutpoint/platform/idempotency"
+	"cutpoint/platform/store/storetest"
 )
 
 func (s *stage) redeliver(deliveryID string) webhooks.Delivery {
@@ -90,7 +91,7 @@ func TestRedeliver(t *testing.T) {
 }
 
 func TestDeliveries(t *testing.T) {
-	s := newStage(t, t.TempDir(), outgoing.Policy{})
+	s := newStage(t, storetest.Datastore(t, "webhooks"), outgoing.Policy{})
 	e := s.endpoint(one).Endpoint
 	for range 3 {
 		s.happens("ord_1", orders.EventReceived)
@@ -146,7 +147,7 @@ func TestClean(t *testing.T) {
 		return n
 	}
 	t.Run("keys that count no longer go, more than a batch of them", func(t *testing.T) {
-		s := newStage(t, t.TempDir(), outgoing.Policy{CleanBatch: 2})
+		s := newStage(t, storetest.Datastore(t, "webhooks"), outgoing.Policy{CleanBatch: 2})
 		add := func(key string) {
 			t.Helper()
 			k := idempotency.Key{Caller: "key_1", Value: key, Digest: "d"}
@@ -169,7 +170,7 @@ func TestClean(t *testing.T) {
 		}
 	})
 	t.Run("what ended is kept for thirty days, what is pending for longer", func(t *testing.T) {
-		s := newStage(t, t.TempDir(), outgoing.Policy{CleanBatch: 2})
+		s := newStage(t, storetest.Datastore(t, "webhooks"), outgoing.Policy{CleanBatch: 2})
 		s.endpoint(one)
 		s.endpoint(two, orders.EventCompleted)
 		for range 7 {
@@ -193,7 +194,7 @@ func TestClean(t *testing.T) {
 		}
 	})
 	t.Run("a deleted endpoint goes with its deliveries, and leaves those of others", func(t *testing.T) {
-		s := newStage(t, t.TempDir(), outgoing.Policy{CleanBatch: 2})
+		s := newStage(t, storetest.Datastore(t, "webhooks"), outgoing.Policy{CleanBatch: 2})
 		e := s.endpoint(one).Endpoint
 		s.endpoint(two, orders.EventCompleted)
 		for range 5 {

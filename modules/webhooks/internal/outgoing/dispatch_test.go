@@ -11,6 +11,7 @@ import (
 	"cutpoint/modules/orders"
 	"cutpoint/modules/webhooks"
 	"cutpoint/modules/webhooks/internal/outgoing"
+	"cutpoint/platform/store/storetest"
 	"cutpoint/platform/webhook"
 )
 
@@ -24,7 +25,7 @@ func answers(status int) func(string, message) (int, error) {
 // ready returns a stage with an endpoint and two events of an order, the first of which is due.
 func ready(t *testing.T, p outgoing.Policy) (*stage, webhooks.EndpointSecret) {
 	t.Helper()
-	s := newStage(t, t.TempDir(), p)
+	s := newStage(t, storetest.Datastore(t, "webhooks"), p)
 	e := s.endpoint(one)
 	s.happens("ord_1", orders.EventReceived)
 	s.happens("ord_1", orders.EventCompleted)
@@ -249,7 +250,7 @@ func TestDispatch_crash(t *testing.T) {
 }
 
 func TestDispatch_bounds(t *testing.T) {
-	s := newStage(t, t.TempDir(), outgoing.Policy{PerEndpoint: 3})
+	s := newStage(t, storetest.Datastore(t, "webhooks"), outgoing.Policy{PerEndpoint: 3})
 	s.endpoint(one)
 	s.endpoint(two)
 	for _, order := range strings.Fields("ord_1 ord_2 ord_3 ord_4 ord_5") {

@@ -12,6 +12,7 @@ import (
 	"cutpoint/platform/fault"
 	"cutpoint/platform/idempotency"
 	"cutpoint/platform/revision"
+	"cutpoint/platform/store/storetest"
 	"cutpoint/platform/webhook"
 )
 
@@ -39,7 +40,7 @@ func TestCreateEndpoint(t *testing.T) {
 			{outgoing.Policy{AllowHTTP: true}, []string{"http://example.com/"}, true},
 			{outgoing.Policy{AllowHTTP: true}, []string{"http://10.0.0.1/"}, false},
 		} {
-			s := newStage(t, t.TempDir(), c.policy)
+			s := newStage(t, storetest.Datastore(t, "webhooks"), c.policy)
 			for _, url := range c.urls {
 				_, err := s.CreateEndpoint(t.Context(), webhooks.CreateEndpointRequest{Settings: webhooks.Settings{URL: url}})
 				if f := fault.From(err); c.ok && err != nil || !c.ok && (!errors.Is(err, fault.ErrInvalid) || f.Details[0].Pointer != "/url") {
@@ -49,7 +50,7 @@ func TestCreateEndpoint(t *testing.T) {
 		}
 	})
 	t.Run("a filter names types that there are", func(t *testing.T) {
-		s := newStage(t, t.TempDir(), outgoing.Policy{})
+		s := newStage(t, storetest.Datastore(t, "webhooks"), outgoing.Policy{})
 		for _, types := range [][]string{{"orders.complete"}, {""}, make([]string, 51)} {
 			_, err := s.CreateEndpoint(t.Context(), webhooks.CreateEndpointRequest{Settings: webhooks.Settings{URL: one, EventTypes: types}})
 			if !errors.Is(err, fault.ErrInvalid) {
@@ -58,7 +59,7 @@ func TestCreateEndpoint(t *testing.T) {
 		}
 	})
 	t.Run("a repeat with the same key makes no second endpoint", func(t *testing.T) {
-		s := newStage(t, t.TempDir(), outgoing.Policy{})
+		s := newStage(t, storetest.Datastore(t, "webhooks"), outgoing.Policy{})
 		r := webhooks.CreateEndpointRequest{Key: idempotency.Key{Caller: "key_1", Value: "k", Digest: "d"}, Settings: webhooks.Settings{URL: one}}
 		first, err := s.CreateEndpoint(t.Context(), r)
 		if err != nil || first.Replayed {
@@ -74,7 +75,7 @@ func TestCreateEndpoint(t *testing.T) {
 		}
 	})
 	t.Run("there are at most a hundred", func(t *testing.T) {
-		s := newStage(t, t.TempDir(), outgoing.Policy{})
+		s := newStage(t, storetest.Datastore(t, "webhooks"), outgoing.Policy{})
 		for range webhooks.MaxEndpoints {
 			s.endpoint(one)
 		}
@@ -94,7 +95,7 @@ func TestCreateEndpoint(t *testing.T) {
 }
 
 func TestPutEndpoint(t *testing.T) {
-	s := newStage(t, t.TempDir(), outgoing.Policy{})
+	s := newStage(t, storetest.Datastore(t, "webhooks"), outgoing.Policy{})
 	e := s.endpoint(one, orders.EventCompleted).Endpoint
 	for version, want := range map[int64]error{revision.None: revision.ErrRequired, 2: revision.ErrStale} {
 		_, err := s.PutEndpoint(t.Context(), webhooks.PutEndpointRequest{ID: e.ID, IfVersion: version, Settings: webhooks.Settings{URL: two}})

@@ -9,6 +9,7 @@ import (
 	"cutpoint/modules/orders"
 	"cutpoint/modules/webhooks"
 	"cutpoint/modules/webhooks/internal/outgoing"
+	"cutpoint/platform/store/storetest"
 )
 
 // personal adds an event of an order that tells of its customer: each piece holds the word zebra.
@@ -32,7 +33,7 @@ func TestErase(t *testing.T) {
 	const echo = `{"thanks": "zebra@example.com"}`
 	for name, told := range map[string]bool{"with an endpoint that is told": true, "with none left": false} {
 		t.Run("what is stored of the order is erased, "+name, func(t *testing.T) {
-			s := newStage(t, t.TempDir(), outgoing.Policy{})
+			s := newStage(t, storetest.Datastore(t, "webhooks"), outgoing.Policy{})
 			s.answer = echo
 			e := s.endpoint(one)
 			s.personal("ord_1", orders.EventReceived)
@@ -68,7 +69,7 @@ func TestErase(t *testing.T) {
 		})
 	}
 	t.Run("the answer to an attempt that was under way meanwhile is not kept", func(t *testing.T) {
-		s := newStage(t, t.TempDir(), outgoing.Policy{})
+		s := newStage(t, storetest.Datastore(t, "webhooks"), outgoing.Policy{})
 		s.answer = echo
 		e := s.endpoint(one, orders.EventReceived)
 		s.personal("ord_1", orders.EventReceived)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"testing"
 	"time"
 
@@ -13,18 +12,14 @@ import (
 	"cutpoint/modules/orders"
 	"cutpoint/modules/webhooks"
 	"cutpoint/modules/webhooks/internal/outgoing"
+	"cutpoint/platform/store/storetest"
 )
 
 // TestOrder lets orders go on while receivers fail and we die, in any order of steps. In the end every endpoint has taken every
 // event, each order's in their sequence, and has seen one twice for no other reason than that we died, or it had failed.
 func TestOrder(t *testing.T) {
-	dir := t.TempDir()
 	rapid.Check(t, func(r *rapid.T) {
-		one, err := os.MkdirTemp(dir, "")
-		if err != nil {
-			t.Fatal(err)
-		}
-		s := newStage(t, one, outgoing.Policy{Schedule: repeated(time.Minute, 200), DisableAfter: 1000 * time.Hour, CollectBatch: 2})
+		s := newStage(t, storetest.Datastore(t, "webhooks"), outgoing.Policy{Schedule: repeated(time.Minute, 200), DisableAfter: 1000 * time.Hour, CollectBatch: 2})
 		defer func() {
 			if err := s.store.Close(); err != nil {
 				t.Error(err)
@@ -126,7 +121,7 @@ func repeated(d time.Duration, n int) []time.Duration {
 
 // TestBacklog holds the cost of a look for work to what is due, not to what waits.
 func TestBacklog(t *testing.T) {
-	s := newStage(t, t.TempDir(), outgoing.Policy{})
+	s := newStage(t, storetest.Datastore(t, "webhooks"), outgoing.Policy{})
 	e := s.endpoint(one)
 	for range 300 {
 		s.happens("ord_1", orders.EventReceived)

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -62,13 +61,13 @@ func (m message) String() string { return fmt.Sprintf("%s %s/%d", m.url, m.order
 // start is the first moment of every stage.
 var start = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 
-func newStage(t testing.TB, dir string, p outgoing.Policy) *stage {
+func newStage(t testing.TB, datastore string, p outgoing.Policy) *stage {
 	t.Helper()
 	s := &stage{t: t, policy: p, now: start, random: func() float64 { return 0.5 }} // no jitter
 	s.newID = id.NewSource(func() time.Time { return s.now }, rand.NewChaCha8([32]byte{1}))
 	var err error
 	s.store, err = store.Open(context.Background(), store.Options{
-		Path: filepath.Join(dir, "webhooks.db"), Migrations: migrations.SQLite(webhooks.Module),
+		Datastore: datastore, Migrations: migrations.Of(webhooks.Module),
 		Fail: func(point string) error {
 			if s.fail == nil {
 				return nil

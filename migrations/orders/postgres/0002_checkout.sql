@@ -1,0 +1,121 @@
+-- +goose Up
+
+-- The whole checkout: orders whose customer must act, commands on orders that had ended, review with its exits, and events. The
+-- tables are made anew, children first
+
+CREATE TABLE orders_2 (
+    id             TEXT COLLATE "C" PRIMARY KEY, -- sorts by the time of making
+    status         TEXT COLLATE "C" NOT NULL CHECK (status IN ('processing', 'requires_action', 'completed', 'rejected', 'declined', 'cancelled', 'review')),
+    currency       TEXT COLLATE "C" NOT NULL,
+    customer_email TEXT COLLATE "C" NOT NULL,
+    customer_id    TEXT COLLATE "C" NOT NULL,
+    lines          TEXT COLLATE "C" NOT NULL,
+    totals         TEXT COLLATE "C" NOT NULL,
+    payment        TEXT COLLATE "C" NOT NULL,
+    coupon         TEXT COLLATE "C" NOT NULL,
+    shipping       TEXT COLLATE "C" NOT NULL,
+    failure        TEXT COLLATE "C" NOT NULL,
+    metadata       TEXT COLLATE "C" NOT NULL,
+    placed_by      TEXT COLLATE "C" NOT NULL, -- id of the API key
+    correlation_id TEXT COLLATE "C" NOT NULL,
+    created_at     BIGINT NOT NULL,
+    updated_at     BIGINT NOT NULL
+);
+INSERT INTO orders_2 SELECT id, status, currency, customer_email, customer_id, lines, totals, payment, coupon, shipping, failure,
+    metadata, placed_by, correlation_id, created_at, updated_at FROM orders;
+
+CREATE TABLE sagas_2 (
+    order_id         TEXT COLLATE "C" PRIMARY KEY REFERENCES orders_2 (id),
+    state            TEXT COLLATE "C" NOT NULL,
+    since            BIGINT NOT NULL, -- when the state was entered
+    version          BIGINT NOT NULL,
+    lease_owner      TEXT COLLATE "C" NOT NULL,
+    lease_until      BIGINT NOT NULL,
+    next_attempt_at  BIGINT NOT NULL, -- 0: nothing is left to do
+    attempts         BIGINT NOT NULL, -- at the present state
+    failures         BIGINT NOT NULL, -- of code, one after the other, at the present state
+    last_error       TEXT COLLATE "C" NOT NULL,    -- of the latest attempt, for operators
+    ending           TEXT COLLATE "C" NOT NULL,    -- the final state that a compensation leads to
+    review_from      TEXT COLLATE "C" NOT NULL,    -- the state that needs_review was entered from
+    cancel_requested BIGINT NOT NULL CHECK (cancel_requested IN (0, 1)),
+    reason           TEXT COLLATE "C" NOT NULL,    -- of a cancellation or refund
+    operation_id     TEXT COLLATE "C" NOT NULL,    -- of the refund that is under way: the key under which payments knows it
+    operation_amount BIGINT NOT NULL, -- minor units; 0: all that is left
+    reference        TEXT COLLATE "C" NOT NULL,    -- by which an operator says that the order was paid
+    hold             TEXT COLLATE "C" NOT NULL,    -- of a cart, whose stock the order takes over
+    capture          TEXT COLLATE "C" NOT NULL CHECK (capture IN ('automatic', 'manual')),
+    payment_token    TEXT COLLATE "C" NOT NULL,    -- emptied at the end
+    expected_total   TEXT COLLATE "C" NOT NULL,
+    key_caller       TEXT COLLATE "C" NOT NULL,    -- the idempotency key that waits for this saga's end
+    key_value        TEXT COLLATE "C" NOT NULL,
+    steps            BIGINT NOT NULL, -- timeline entries written
+    events           BIGINT NOT NULL  -- events written
+);
+INSERT INTO sagas_2 SELECT s.order_id, s.state, o.updated_at, s.version, s.lease_owner, s.lease_until, s.next_attempt_at, s.attempts, 0, s.last_error,
+    s.ending, '', s.cancel_requested, s.cancel_reason, '', 0, '', '', 'automatic', s.payment_token, s.expected_total, s.key_caller, s.key_value,
+    s.steps, 0 FROM sagas s JOIN orders o ON o.id = s.order_id;
+
+CREATE TABLE timeline_2 (
+    order_id       TEXT COLLATE "C" NOT NULL REFERENCES orders_2 (id),
+    step           BIGINT NOT NULL,
+    state          TEXT COLLATE "C" NOT NULL,
+    module         TEXT COLLATE "C" NOT NULL,
+    attempt        BIGINT NOT NULL,
+    started_at     BIGINT NOT NULL,
+    ended_at       BIGINT NOT NULL,
+    outcome        TEXT COLLATE "C" NOT NULL,
+    reference      TEXT COLLATE "C" NOT NULL,
+    correlation_id TEXT COLLATE "C" NOT NULL,
+    PRIMARY KEY (order_id, step)
+);
+INSERT INTO timeline_2 SELECT order_id, step, state, module, attempt, started_at, ended_at, outcome, reference, correlation_id FROM timeline;
+
+DROP TABLE timeline;
+DROP TABLE sagas;
+DROP TABLE orders;
+ALTER TABLE orders_2 RENAME TO orders;
+ALTER TABLE sagas_2 RENAME TO sagas;
+ALTER TABLE timeline_2 RENAME TO timeline;
+CREATE INDEX orders_by_status ON orders (status, id);
+CREATE INDEX orders_by_email ON orders (customer_email, id);
+CREATE INDEX orders_by_customer ON orders (customer_id, id) WHERE customer_id <> '';
+CREATE INDEX orders_by_key ON orders (placed_by, id);
+CREATE INDEX sagas_due ON sagas (next_attempt_at) WHERE next_attempt_at > 0;
+CREATE INDEX sagas_in_review ON sagas (order_id) WHERE state = 'needs_review';
+
+-- What happened to orders, in the order in which it was committed: the outbox and the feed. Never changed.
+CREATE TABLE events (
+    position       BIGINT GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
+    id             TEXT COLLATE "C" NOT NULL,
+    type           TEXT COLLATE "C" NOT NULL,
+    order_id       TEXT COLLATE "C" NOT NULL REFERENCES orders (id),
+    sequence       BIGINT NOT NULL CHECK (sequence > 0), -- of the order's events, without a gap
+    at             BIGINT NOT NULL,
+    correlation_id TEXT COLLATE "C" NOT NULL,
+    body           TEXT COLLATE "C" NOT NULL,                         -- the order as it was then
+    UNIQUE (order_id, sequence)
+);
+
+-- A row holds a whole answer: too large for a table that is its own index.
+CREATE TABLE idempotency_keys_2 (
+    caller     TEXT COLLATE "C" NOT NULL,
+    value      TEXT COLLATE "C" NOT NULL,
+    digest     TEXT COLLATE "C" NOT NULL,
+    subject    TEXT COLLATE "C" NOT NULL,            -- the order
+    answer     TEXT COLLATE "C" NOT NULL DEFAULT '', -- the order as it was answered, once it was
+    created_at BIGINT NOT NULL,
+    PRIMARY KEY (caller, value)
+);
+INSERT INTO idempotency_keys_2 SELECT caller, value, digest, subject, answer, created_at FROM idempotency_keys;
+DROP TABLE idempotency_keys;
+ALTER TABLE idempotency_keys_2 RENAME TO idempotency_keys;
+CREATE INDEX idempotency_keys_by_age ON idempotency_keys (created_at); -- rows don't lie in the order in which they came
+
+-- How far the feeds of others were read.
+CREATE TABLE cursors (
+    feed     TEXT COLLATE "C" PRIMARY KEY,
+    position BIGINT NOT NULL
+);
+
+-- +goose Down
+SELECT 'the way back is a restored backup' WHERE false;
