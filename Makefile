@@ -21,6 +21,11 @@ run: build ## Run the shop with a demonstration catalogue; prints an order to pa
 test: ## Run every test
 	go test ./...
 
+POSTGRES_TESTS ?= ./platform/store/... ./platform/auth ./modules/...
+.PHONY: test-postgres
+test-postgres: ## Run the tests of all that stores something on a PostgreSQL server of their own
+	go run ./platform/store/storetest/withpostgres go test $(POSTGRES_TESTS)
+
 .PHONY: race
 race: ## Run every test under the race detector, but for the fences, which start no goroutine
 	go test -race $$(go list ./... | grep -v /fences)

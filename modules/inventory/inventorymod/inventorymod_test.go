@@ -135,6 +135,7 @@ func TestLastUnit(t *testing.T) {
 
 // TestHoldsExpire keeps a cart waiting beyond its time, on a virtual clock.
 func TestHoldsExpire(t *testing.T) {
+	storetest.SQLiteOnly(t, "its time is virtual")
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := start(t, storetest.Datastore(t, "inventory"))
 		stocked(t, s, "MUG", 5)

@@ -42,6 +42,7 @@ func (m *module) wantState(t testing.TB, orderID, state string) orders.Order {
 // inBubble runs a test in virtual time, with a module of its own.
 func inBubble(t *testing.T, name string, p ordersmod.Policy, do func(*testing.T, *module)) {
 	t.Run(name, func(t *testing.T) {
+		storetest.SQLiteOnly(t, "its time is virtual")
 		synctest.Test(t, func(t *testing.T) {
 			do(t, start(t, storetest.Datastore(t, "orders"), newNeighbours(), p))
 		})
@@ -270,6 +271,7 @@ func TestReasons(t *testing.T) {
 
 // TestOvertaken lets a process sleep over its lease, between its decision and its commit.
 func TestOvertaken(t *testing.T) {
+	storetest.SQLiteOnly(t, "its time is virtual")
 	synctest.Test(t, func(t *testing.T) {
 		path := storetest.Datastore(t, "orders")
 		asleep := start(t, path, newNeighbours(), ordersmod.Policy{SweepEvery: 24 * time.Hour})
@@ -296,6 +298,7 @@ func TestOvertaken(t *testing.T) {
 }
 
 func TestAlone(t *testing.T) {
+	storetest.SQLiteOnly(t, "its time is virtual")
 	synctest.Test(t, func(t *testing.T) {
 		path := storetest.Datastore(t, "orders")
 		first := start(t, path, newNeighbours(), ordersmod.Policy{SweepEvery: 24 * time.Hour})

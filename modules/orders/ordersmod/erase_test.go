@@ -72,6 +72,7 @@ func TestErase(t *testing.T) {
 		"by id":                               {CustomerID: "zebra_7"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			storetest.SQLiteOnly(t, "its time is virtual")
 			synctest.Test(t, func(t *testing.T) {
 				path := storetest.Datastore(t, "orders")
 				m := start(t, path, newNeighbours(), ordersmod.Policy{})

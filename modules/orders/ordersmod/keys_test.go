@@ -28,6 +28,7 @@ func keys(t testing.TB, path string) (n int) {
 }
 
 func TestForgetKeys(t *testing.T) {
+	storetest.SQLiteOnly(t, "its time is virtual")
 	synctest.Test(t, func(t *testing.T) {
 		path := storetest.Datastore(t, "orders")
 		m := start(t, path, newNeighbours(), ordersmod.Policy{SweepEvery: time.Hour})

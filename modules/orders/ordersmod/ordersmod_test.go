@@ -312,6 +312,7 @@ func TestPlaceRepeatsWhatIsNotDefinite(t *testing.T) {
 
 func TestSweep(t *testing.T) {
 	t.Run("an order without an answer in time is answered as in progress, and completed later", func(t *testing.T) {
+		storetest.SQLiteOnly(t, "its time is virtual")
 		synctest.Test(t, func(t *testing.T) {
 			m := startNew(t)
 			m.answer("payments.charge", fails(unreachable))
@@ -332,6 +333,7 @@ func TestSweep(t *testing.T) {
 		})
 	})
 	t.Run("an order that need not be waited for is answered at once", func(t *testing.T) {
+		storetest.SQLiteOnly(t, "its time is virtual")
 		synctest.Test(t, func(t *testing.T) {
 			m := startNew(t)
 			r := request("k")
@@ -351,6 +353,7 @@ func TestSweep(t *testing.T) {
 		})
 	})
 	t.Run("another process goes on where one stopped", func(t *testing.T) {
+		storetest.SQLiteOnly(t, "its time is virtual")
 		synctest.Test(t, func(t *testing.T) {
 			path := storetest.Datastore(t, "orders")
 			first := start(t, path, newNeighbours(), ordersmod.Policy{})
@@ -366,6 +369,7 @@ func TestSweep(t *testing.T) {
 		})
 	})
 	t.Run("another process takes over from one that died, and asks for the same charge again", func(t *testing.T) {
+		storetest.SQLiteOnly(t, "its time is virtual")
 		synctest.Test(t, func(t *testing.T) {
 			path := storetest.Datastore(t, "orders")
 			first := start(t, path, newNeighbours(), ordersmod.Policy{})
@@ -460,6 +464,7 @@ func TestIdempotency(t *testing.T) {
 		}
 	})
 	t.Run("a key is forgotten after its retention", func(t *testing.T) {
+		storetest.SQLiteOnly(t, "its time is virtual")
 		synctest.Test(t, func(t *testing.T) {
 			policy := ordersmod.Policy{SweepEvery: time.Hour} // virtual hours are cheap, a sweep for each of their seconds is not
 			m := start(t, storetest.Datastore(t, "orders"), newNeighbours(), policy)

@@ -103,6 +103,7 @@ func TestRestock(t *testing.T) {
 		}
 	})
 	t.Run("another process takes over from one that died between the money and the stock", func(t *testing.T) {
+		storetest.SQLiteOnly(t, "its time is virtual")
 		synctest.Test(t, func(t *testing.T) {
 			path := storetest.Datastore(t, "orders")
 			first := start(t, path, newNeighbours(), ordersmod.Policy{})

@@ -104,6 +104,7 @@ func TestTokens(t *testing.T) {
 		{"pm_sim_webhookLost", "", "pending succeeded", "charge 2580", ""},
 		{"pm_sim_wrongAmount", "", "wrong_amount", "charge 2581", ""},
 	} {
+		storetest.SQLiteOnly(t, "its time is virtual")
 		synctest.Test(t, func(t *testing.T) {
 			s := open(t, storetest.Datastores(t), nil)
 			r := order
@@ -141,6 +142,7 @@ func (s shop) agrees(t *testing.T) {
 }
 
 func TestLaterTokens(t *testing.T) {
+	storetest.SQLiteOnly(t, "its time is virtual")
 	synctest.Test(t, func(t *testing.T) { // a capture and a refund without an answer are looked up
 		s := open(t, storetest.Datastores(t), nil)
 		r := order
@@ -158,6 +160,7 @@ func TestLaterTokens(t *testing.T) {
 		s.agrees(t)
 	})
 	for token, want := range map[string]string{"pm_sim_refundUnknown": "unknown_outcome refunded", "pm_sim_refundFail": "succeeded succeeded", "pm_sim_wrongAmount": "refunded refunded"} {
+		storetest.SQLiteOnly(t, "its time is virtual")
 		synctest.Test(t, func(t *testing.T) {
 			s := open(t, storetest.Datastores(t), nil)
 			r := order
@@ -177,6 +180,7 @@ func TestLaterTokens(t *testing.T) {
 			}
 		})
 	}
+	storetest.SQLiteOnly(t, "its time is virtual")
 	synctest.Test(t, func(t *testing.T) { // the customer acts, and the payment hears of it by webhook
 		s := open(t, storetest.Datastores(t), nil)
 		r := order
@@ -193,6 +197,7 @@ func TestLaterTokens(t *testing.T) {
 			t.Errorf("%+v, %v", page, err)
 		}
 	})
+	storetest.SQLiteOnly(t, "its time is virtual")
 	synctest.Test(t, func(t *testing.T) { // what is sealed while it is pending never succeeds
 		s := open(t, storetest.Datastores(t), nil)
 		r := order
@@ -212,6 +217,7 @@ func TestLaterTokens(t *testing.T) {
 
 // TestReconcile_periodic loses a webhook and never asks: the books are compared all the same.
 func TestReconcile_periodic(t *testing.T) {
+	storetest.SQLiteOnly(t, "its time is virtual")
 	synctest.Test(t, func(t *testing.T) {
 		s := open(t, storetest.Datastores(t), nil)
 		r := order

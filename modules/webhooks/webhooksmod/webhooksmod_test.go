@@ -169,6 +169,7 @@ func (r *receivers) check(t *testing.T, s *shop, urls ...string) {
 
 // TestDown is the promise of an hour: a receiver that is down for one gets every event once it is back, in order per order.
 func TestDown(t *testing.T) {
+	storetest.SQLiteOnly(t, "its time is virtual")
 	synctest.Test(t, func(t *testing.T) {
 		back := time.Now().Add(time.Hour)
 		got := newReceivers()
@@ -197,6 +198,7 @@ func TestDown(t *testing.T) {
 // TestTogether sends to three receivers at once, one of them slow, one of them fickle.
 func TestTogether(t *testing.T) {
 	const quick, slow, fickle = "https://quick.example.com/", "https://slow.example.com/", "https://fickle.example.com/"
+	storetest.SQLiteOnly(t, "its time is virtual")
 	synctest.Test(t, func(t *testing.T) {
 		got := newReceivers()
 		var mu sync.Mutex
@@ -257,6 +259,7 @@ func TestStop(t *testing.T) {
 		}
 	}
 	t.Run("attempts under way are finished", func(t *testing.T) {
+		storetest.SQLiteOnly(t, "its time is virtual")
 		synctest.Test(t, func(t *testing.T) {
 			entered := make(chan string, 10)
 			s := newStage(t, webhooksmod.Options{Post: hang(entered, 10*time.Second)})
@@ -274,6 +277,7 @@ func TestStop(t *testing.T) {
 		})
 	})
 	t.Run("those that are cut off are made again, with the same id", func(t *testing.T) {
+		storetest.SQLiteOnly(t, "its time is virtual")
 		synctest.Test(t, func(t *testing.T) {
 			entered := make(chan string, 10)
 			s := newStage(t, webhooksmod.Options{Post: hang(entered, 10*time.Second)})
@@ -298,6 +302,7 @@ func TestStop(t *testing.T) {
 		})
 	})
 	t.Run("an attempt lasts at most as long as the policy says", func(t *testing.T) {
+		storetest.SQLiteOnly(t, "its time is virtual")
 		synctest.Test(t, func(t *testing.T) {
 			entered := make(chan string, 10)
 			s := newStage(t, webhooksmod.Options{Post: hang(entered, time.Hour)})

@@ -10,6 +10,7 @@ package storetest
 import (
 	"crypto/rand"
 	"database/sql"
+	"flag"
 	"fmt"
 	"net/url"
 	"os"
@@ -66,6 +67,18 @@ func SQLiteOnly(t testing.TB, why string) {
 	t.Helper()
 	if Postgres() {
 		t.Skip("on SQLite only:", why)
+	}
+}
+
+// FewerChecks lets rapid try a tenth of its cases on PostgreSQL, where each takes a datastore of its own that is slower to make.
+func FewerChecks(t testing.TB) {
+	t.Helper()
+	checks := flag.Lookup("rapid.checks")
+	if !Postgres() || checks == nil || checks.Value.String() != checks.DefValue {
+		return // or somebody has named how many
+	}
+	if err := flag.Set("rapid.checks", "10"); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -241,6 +241,7 @@ func TestLastUnit(t *testing.T) {
 
 // TestStockAddsUp drives any sequence of commands, each said twice, and holds the sums after each.
 func TestStockAddsUp(t *testing.T) {
+	storetest.FewerChecks(t)
 	rapid.Check(t, func(rt *rapid.T) {
 		m := &machine{bench: newBench(t, storetest.Datastore(t, "inventory")), first: map[string]inventory.Reservation{}, kits: map[string][]inventory.Component{}}
 		m.stocked(t, "BACK", true, "ams", 2)

@@ -157,7 +157,7 @@ type position struct {
 // positionOf adds up what moved of a charge, and returns its token.
 func positionOf(tx *gorm.DB, charge string) (p position, token string, err error) {
 	var at int64
-	err = tx.Raw(`SELECT token, at, EXISTS (SELECT 1 FROM requests c WHERE c.charge = r.reference AND c.kind = 'capture' AND c.state = 'succeeded' AND c.final)
+	err = tx.Raw(`SELECT token, at, EXISTS (SELECT 1 FROM requests c WHERE c.charge = r.reference AND c.kind = 'capture' AND c.state = 'succeeded' AND c.final = 1)
 		FROM requests r WHERE reference = ?`, charge).Row().Scan(&token, &at, &p.final)
 	p.at = store.Time(at)
 	if errors.Is(err, sql.ErrNoRows) {

@@ -11,6 +11,7 @@ import (
 
 	"cutpoint/modules/payments"
 	"cutpoint/platform/money"
+	"cutpoint/platform/store/storetest"
 )
 
 func TestCapture(t *testing.T) {
@@ -142,6 +143,7 @@ func TestRefund_partial(t *testing.T) {
 
 // TestRefund_parallel gives back at random, many at once, some refused: never more than was captured.
 func TestRefund_parallel(t *testing.T) {
+	storetest.FewerChecks(t)
 	rapid.Check(t, func(rt *rapid.T) {
 		amounts := rapid.SliceOfN(rapid.Int64Range(0, 1500), 2, 8).Draw(rt, "amounts")
 		fate := rapid.SliceOfN(rapid.IntRange(0, 2), len(amounts), len(amounts)).Draw(rt, "fate")

@@ -110,6 +110,7 @@ func (c counter) settle(t *rapid.T, order string, deeds []deed) {
 func TestMoneyRules(t *testing.T) {
 	c := open(t)
 	orders := 0
+	storetest.FewerChecks(t)
 	rapid.Check(t, func(t *rapid.T) {
 		orders++
 		order := fmt.Sprint("ord_", orders)

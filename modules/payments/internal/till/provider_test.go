@@ -173,7 +173,7 @@ func newTill(t testing.TB, script ...func(Instruction) (Result, error)) fixture 
 func newTillWith(t testing.TB, fail failpoint.Points, p Policy, script ...func(Instruction) (Result, error)) fixture {
 	t.Helper()
 	path := storetest.Datastore(t, "payments")
-	s, err := store.Open(t.Context(), store.Options{Datastore: path, Migrations: migrations.Of(payments.Module), Fail: fail})
+	s, err := store.Open(t.Context(), store.Options{Datastore: path, Module: payments.Module, Migrations: migrations.Of(payments.Module), Fail: fail})
 	if err != nil {
 		t.Fatal(err)
 	}

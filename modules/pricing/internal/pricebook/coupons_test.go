@@ -233,6 +233,7 @@ func TestCoupons_addUp(t *testing.T) {
 	b := open(t, path, Options{})
 	put(t, b, revision.None, "MUG-1", eur(1290))
 	round := 0
+	storetest.FewerChecks(t)
 	rapid.Check(t, func(rt *rapid.T) {
 		round++
 		code := "R" + strconv.Itoa(round)
@@ -327,6 +328,7 @@ func TestCoupons_interleaved(t *testing.T) {
 	b := open(t, storetest.Datastore(t, "pricing"), Options{})
 	put(t, b, revision.None, "MUG-1", eur(1290))
 	round := 0
+	storetest.FewerChecks(t)
 	rapid.Check(t, func(rt *rapid.T) {
 		round++
 		code := "I" + strconv.Itoa(round)

@@ -96,7 +96,7 @@ func (o *Outgoing) keep(tx *gorm.DB, e orders.Event, endpoints []endpoint) (want
 		now := store.Micros(o.Now())
 		if err := tx.Exec(`INSERT INTO deliveries (id, endpoint_id, event_id, order_id, sequence, state, turn, sending, due_at, attempts, tries,
 			log, created_at, ended_at) SELECT ?, ?, ?, ?, ?, 'pending',
-			NOT EXISTS (SELECT 1 FROM deliveries WHERE endpoint_id = ? AND order_id = ? AND state = 'pending'), 0, ?, 0, 0, '[]', ?, 0
+			CASE WHEN EXISTS (SELECT 1 FROM deliveries WHERE endpoint_id = ? AND order_id = ? AND state = 'pending') THEN 0 ELSE 1 END, 0, ?, 0, 0, '[]', ?, 0
 			WHERE TRUE ON CONFLICT (event_id, endpoint_id) DO NOTHING`,
 			o.NewID("whd"), to.ID, e.ID, e.OrderID, e.Sequence, to.ID, e.OrderID, now, now).Error; err != nil {
 			return 0, err

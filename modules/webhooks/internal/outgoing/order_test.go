@@ -18,6 +18,7 @@ import (
 // TestOrder lets orders go on while receivers fail and we die, in any order of steps. In the end every endpoint has taken every
 // event, each order's in their sequence, and has seen one twice for no other reason than that we died, or it had failed.
 func TestOrder(t *testing.T) {
+	storetest.FewerChecks(t)
 	rapid.Check(t, func(r *rapid.T) {
 		s := newStage(t, storetest.Datastore(t, "webhooks"), outgoing.Policy{Schedule: repeated(time.Minute, 200), DisableAfter: 1000 * time.Hour, CollectBatch: 2})
 		defer func() {

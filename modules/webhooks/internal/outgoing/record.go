@@ -108,8 +108,8 @@ func (o *Outgoing) settle(tx *gorm.DB, a *attempt, r outcome, log []webhooks.Att
 
 // giveTurn sees to it that of an order's pending events at an endpoint the first alone is sent.
 func giveTurn(tx *gorm.DB, endpointID, orderID string) error {
-	return tx.Exec(`UPDATE deliveries SET turn = (sequence = (SELECT MIN(sequence) FROM deliveries WHERE endpoint_id = ? AND order_id = ?
-		AND state = 'pending')) WHERE endpoint_id = ? AND order_id = ? AND state = 'pending'`, endpointID, orderID, endpointID, orderID).Error
+	return tx.Exec(`UPDATE deliveries SET turn = CASE WHEN sequence = (SELECT MIN(sequence) FROM deliveries WHERE endpoint_id = ? AND order_id = ?
+		AND state = 'pending') THEN 1 ELSE 0 END WHERE endpoint_id = ? AND order_id = ? AND state = 'pending'`, endpointID, orderID, endpointID, orderID).Error
 }
 
 // grade remembers at the endpoint whether it works, and disables one that has failed for too long or is gone. Failures that lie

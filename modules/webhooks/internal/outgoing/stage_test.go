@@ -67,7 +67,7 @@ func newStage(t testing.TB, datastore string, p outgoing.Policy) *stage {
 	s.newID = id.NewSource(func() time.Time { return s.now }, rand.NewChaCha8([32]byte{1}))
 	var err error
 	s.store, err = store.Open(context.Background(), store.Options{
-		Datastore: datastore, Migrations: migrations.Of(webhooks.Module),
+		Datastore: datastore, Module: webhooks.Module, Migrations: migrations.Of(webhooks.Module),
 		Fail: func(point string) error {
 			if s.fail == nil {
 				return nil
