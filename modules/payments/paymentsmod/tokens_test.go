@@ -390,7 +390,7 @@ func TestMigration_afterwards(t *testing.T) {
 			authorised_until, multicapture) VALUES ('pay_%[1]s', 'ord_%[1]s', '%[2]s', 100, 'EUR', 100, %[3]d, 'EUR', 'another', 'digest', 4, 1, 2, 1000000, 1)`, p.id, p.status, p.captured))
 		exec(t, s, fmt.Sprintf(`INSERT INTO operations (id, payment_id, kind, status, amount, currency, key, moved_amount, moved_currency, attempts, started_at, ended_at, final)
 			SELECT 'op_%[1]s_' || k, 'pay_%[1]s', k, 'succeeded', a, 'EUR', 'op_%[1]s_' || k, a, 'EUR', 1, 1, 2, %[3]d
-			FROM (SELECT 'authorise' AS k, 100 AS a UNION ALL SELECT 'capture', %[2]d) WHERE a > 0`, p.id, p.captured, p.final))
+			FROM (SELECT 'authorise' AS k, 100 AS a UNION ALL SELECT 'capture', %[2]d) AS parts WHERE a > 0`, p.id, p.captured, p.final))
 	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)

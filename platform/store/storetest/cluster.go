@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -15,8 +16,6 @@ import (
 	"strings"
 	"syscall"
 	"time"
-
-	"context"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -47,7 +46,7 @@ func Start() (_ *Cluster, err error) {
 	if c.bin, err = binaries(); err != nil {
 		return nil, err
 	}
-	if c.Dir, err = os.MkdirTemp("", "cutpoint-pg-"); err != nil {
+	if c.Dir, err = os.MkdirTemp(place(), "cutpoint-pg-"); err != nil {
 		return nil, err
 	}
 	if c.run, err = unprivileged(c.Dir); err != nil {
@@ -120,6 +119,15 @@ func (c *Cluster) Stop() error {
 	_ = c.pipe.Close()
 	_ = c.keeper.Wait() // with whatever status the server ended
 	return os.RemoveAll(c.Dir)
+}
+
+// place is where a server lies: in memory, where the making of a hundred schemas costs no disk, or where TMPDIR says.
+func place() string {
+	const memory = "/dev/shm"
+	if _, err := os.Stat(memory); err == nil && os.Getenv("TMPDIR") == "" {
+		return memory
+	}
+	return os.TempDir()
 }
 
 // binaries finds the directory of initdb and postgres.

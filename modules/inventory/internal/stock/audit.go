@@ -39,7 +39,7 @@ func (s *Stock) Audit(ctx context.Context, r audit.Request) (audit.Page, error) 
 		upTo = skus[limit-1]
 		page.Next = upTo
 	}
-	drifted, err := drifts(db, r.After+"\x00", upTo)
+	drifted, err := drifts(db, r.After+"\x01", upTo)
 	if err != nil {
 		return page, err
 	}
@@ -51,7 +51,7 @@ func (s *Stock) Audit(ctx context.Context, r audit.Request) (audit.Page, error) 
 		}
 		page.Findings = append(page.Findings, d.findings()...)
 	}
-	promised, err := s.auditPromises(ctx, r.After+"\x00", upTo, r.Repair)
+	promised, err := s.auditPromises(ctx, r.After+"\x01", upTo, r.Repair)
 	page.Findings = append(page.Findings, promised...)
 	return page, err
 }

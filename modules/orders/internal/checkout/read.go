@@ -47,10 +47,11 @@ func (c *Checkout) Sagas(ctx context.Context, req orders.SagasRequest) (orders.S
 	}
 	limit := pageSize(req.Limit)
 	// Two conditions joined by OR would use neither's index, and look at every order that there ever was; so would a plain JOIN.
-	rows, err := c.Store.Read(ctx).Raw(`SELECT s.order_id, s.state, s.attempts, s.last_error, s.lease_owner, s.lease_until, s.next_attempt_at,
+	db := c.Store.Read(ctx)
+	rows, err := db.Raw(`SELECT s.order_id, s.state, s.attempts, s.last_error, s.lease_owner, s.lease_until, s.next_attempt_at,
 		o.created_at, o.updated_at
 		FROM (SELECT order_id FROM sagas WHERE `+live+` UNION SELECT order_id FROM sagas WHERE state = 'needs_review') live
-		CROSS JOIN sagas s ON s.order_id = live.order_id JOIN orders o ON o.id = s.order_id ORDER BY s.order_id LIMIT ?`, limit+1).Rows()
+		`+store.On(db, "CROSS JOIN", "JOIN")+` sagas s ON s.order_id = live.order_id JOIN orders o ON o.id = s.order_id ORDER BY s.order_id LIMIT ?`, limit+1).Rows()
 	if err != nil {
 		return orders.SagaPage{}, err
 	}

@@ -368,7 +368,7 @@ func TestSecondWall(t *testing.T) {
 	insert := func(kind string, amount int64) error {
 		return f.store.Write(t.Context(), func(tx *gorm.DB) error {
 			return tx.Exec(`INSERT INTO operations (id, payment_id, kind, refund_id, status, amount, currency, key, attempts, started_at)
-				SELECT 'op_' || ? || ?, id, ?, 'x', 'pending', ?, 'EUR', 'key_' || ? || ?, 1, 1 FROM payments`, kind, amount, kind, amount, kind, amount).Error
+				SELECT ?, id, ?, 'x', 'pending', ?, 'EUR', ?, 1, 1 FROM payments`, fmt.Sprint("op_", kind, amount), kind, amount, fmt.Sprint("key_", kind, amount)).Error
 		})
 	}
 	for _, c := range []struct {
