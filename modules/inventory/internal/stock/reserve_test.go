@@ -617,11 +617,11 @@ func (m *machine) keepsAccounts(t *rapid.T) {
 // dump is everything that a command may change.
 func (m *machine) dump(t *rapid.T) (dump string) {
 	err := m.store.Read(context.Background()).Raw(`SELECT
-		(SELECT json_group_array(json_array(sku, location, on_hand, reserved, version)) FROM levels) ||
-		(SELECT json_group_array(json_array(order_id, id, state, updated_at)) FROM reservations) ||
-		(SELECT json_group_array(json_array(order_id, sku, location, quantity, returned)) FROM reservation_lines) ||
-		(SELECT json_group_array(json_array(sku, backordered)) FROM items) || (SELECT COUNT(*) FROM events) || '/' || (SELECT COUNT(*) FROM restocks) ||
-		(SELECT json_group_array(json_array(hold_id, sku, location, quantity)) FROM hold_lines) ||
+		(SELECT COALESCE(string_agg(sku || ' ' || location || ' ' || on_hand || ' ' || reserved || ' ' || version, ',' ORDER BY sku, location), '') FROM levels) ||
+		(SELECT COALESCE(string_agg(order_id || ' ' || id || ' ' || state || ' ' || updated_at, ',' ORDER BY order_id, id), '') FROM reservations) ||
+		(SELECT COALESCE(string_agg(order_id || ' ' || sku || ' ' || location || ' ' || quantity || ' ' || returned, ',' ORDER BY order_id, sku, location), '') FROM reservation_lines) ||
+		(SELECT COALESCE(string_agg(sku || ' ' || backordered, ',' ORDER BY sku), '') FROM items) || (SELECT COUNT(*) FROM events) || '/' || (SELECT COUNT(*) FROM restocks) ||
+		(SELECT COALESCE(string_agg(hold_id || ' ' || sku || ' ' || location || ' ' || quantity, ',' ORDER BY hold_id, sku, location), '') FROM hold_lines) ||
 		(SELECT COUNT(*) FROM reservation_lines) || '/' || (SELECT COUNT(*) FROM movements) || '/' || (SELECT COUNT(*) FROM idempotency_keys)`).
 		Row().Scan(&dump)
 	if err != nil {

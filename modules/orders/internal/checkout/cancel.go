@@ -27,8 +27,10 @@ func (c *Checkout) Cancel(ctx context.Context, req orders.CancelRequest) (orders
 		case cancelled, refunding, releasing: // it is done, or comes to its end anyway
 			return false, nil
 		}
-		err := tx.Exec("UPDATE sagas SET cancel_requested = 1, reason = ?, next_attempt_at = min(next_attempt_at, ?) WHERE order_id = ?",
-			req.Reason, store.Micros(c.Now()), r.order.ID).Error
+		now := store.Micros(c.Now())
+		err := tx.Exec(`UPDATE sagas SET cancel_requested = 1, reason = ?,
+			next_attempt_at = CASE WHEN next_attempt_at < ? THEN next_attempt_at ELSE ? END WHERE order_id = ?`,
+			req.Reason, now, now, r.order.ID).Error
 		return false, err
 	})
 }

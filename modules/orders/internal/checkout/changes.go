@@ -55,7 +55,8 @@ func (c *Checkout) takeUp(tx *gorm.DB, change payments.Change) error {
 	took := change.Status == payments.StatusSucceeded || change.Status == payments.StatusAuthorised
 	switch state := r.order.State; {
 	case !resting(state):
-		return tx.Exec("UPDATE sagas SET next_attempt_at = min(next_attempt_at, ?) WHERE order_id = ?", store.Micros(c.Now()), r.order.ID).Error
+		now := store.Micros(c.Now())
+		return tx.Exec("UPDATE sagas SET next_attempt_at = CASE WHEN next_attempt_at < ? THEN next_attempt_at ELSE ? END WHERE order_id = ?", now, now, r.order.ID).Error
 	case dead(state) && took: // a fact, though late: the order stays dead, the money goes back
 		r.startRefund(c.NewID("ref"), state)
 		r.to(refunding, c.Now())

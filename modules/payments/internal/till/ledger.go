@@ -153,7 +153,7 @@ func (t *Till) Entries(ctx context.Context, r payments.EntriesRequest) (payments
 // Accounts implements payments.Service. It adds up the whole ledger.
 func (t *Till) Accounts(ctx context.Context, _ payments.AccountsRequest) (payments.AccountList, error) {
 	rows, err := t.store.Read(ctx).Raw(`SELECT account, currency, SUM(amount) FROM (
-			SELECT debit AS account, currency, amount FROM entries UNION ALL SELECT credit, currency, -amount FROM entries)
+			SELECT debit AS account, currency, amount FROM entries UNION ALL SELECT credit, currency, -amount FROM entries) AS sides
 		GROUP BY account, currency ORDER BY account, currency`).Rows()
 	if err != nil {
 		return payments.AccountList{}, err
