@@ -36,7 +36,7 @@ const keep = `dir=$1; shift; "$@" & server=$!; cat >/dev/null; kill -INT $server
 
 // Settings that make a throw-away server cheap. fsync stays on, since a store refuses a server without.
 var settings = []string{
-	"listen_addresses=", "max_connections=300", "shared_buffers=64MB", "full_page_writes=off", "wal_level=minimal", "max_wal_senders=0",
+	"listen_addresses=", "max_connections=1000", "shared_buffers=64MB", "full_page_writes=off", "wal_level=minimal", "max_wal_senders=0",
 	"checkpoint_timeout=1h", "max_wal_size=4GB", "autovacuum=off", "log_min_messages=fatal",
 }
 

@@ -244,6 +244,7 @@ func TestStockAddsUp(t *testing.T) {
 	storetest.FewerChecks(t)
 	rapid.Check(t, func(rt *rapid.T) {
 		m := &machine{bench: newBench(t, storetest.Datastore(t, "inventory")), first: map[string]inventory.Reservation{}, kits: map[string][]inventory.Component{}}
+		defer func() { _ = m.store.Close() }() // and not all of them at the end
 		m.stocked(t, "BACK", true, "ams", 2)
 		m.stocked(t, "CUP", false, "ams", 3, "ber", 3)
 		m.stocked(t, "MUG", false, "ber", 4)
@@ -500,9 +501,9 @@ func (m *machine) mustBeShort(t *rapid.T, lines []inventory.Line, holdID string)
 		var free, promised, limit int64
 		if err := m.store.Read(context.Background()).Raw(`WITH ended AS (SELECT id FROM holds WHERE expires_at <= @now OR id = @hold),
 				active AS (SELECT code FROM locations WHERE active = 1)
-			SELECT (SELECT COALESCE(SUM(on_hand - reserved), 0) FROM levels WHERE sku = @sku AND location IN active)
-				+ (SELECT COALESCE(SUM(quantity), 0) FROM hold_lines WHERE sku = @sku AND location IN active AND hold_id IN ended),
-				backordered - (SELECT COALESCE(SUM(quantity), 0) FROM hold_lines WHERE sku = @sku AND location = '' AND hold_id IN ended),
+			SELECT (SELECT COALESCE(SUM(on_hand - reserved), 0) FROM levels WHERE sku = @sku AND location IN (SELECT code FROM active))
+				+ (SELECT COALESCE(SUM(quantity), 0) FROM hold_lines WHERE sku = @sku AND location IN (SELECT code FROM active) AND hold_id IN (SELECT id FROM ended)),
+				backordered - (SELECT COALESCE(SUM(quantity), 0) FROM hold_lines WHERE sku = @sku AND location = '' AND hold_id IN (SELECT id FROM ended)),
 				backorder_limit FROM items WHERE sku = @sku`,
 			map[string]any{"sku": sku, "now": m.clock.UnixMicro(), "hold": holdID}).Row().Scan(&free, &promised, &limit); err != nil {
 			t.Fatal(err)
