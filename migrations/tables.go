@@ -12,9 +12,10 @@ import (
 // statement is what makes, renames or drops a table.
 var statement = regexp.MustCompile(`(?im)^\s*(?:CREATE TABLE (?:IF NOT EXISTS )?(\w+)|ALTER TABLE (\w+)\s+RENAME TO (\w+)|DROP TABLE (?:IF EXISTS )?(\w+))`)
 
-// Tables returns the tables that a history leaves behind, sorted, and the name of its latest file without the ending.
+// Tables returns the tables that a history leaves behind, sorted, and the name of its latest file without the ending. They are the same
+// in each dialect.
 func Tables(history fs.FS) (tables []string, latest string, err error) {
-	files, err := fs.Glob(history, "*.sql") // in the order of their numbers
+	files, err := fs.Glob(history, "sqlite/*.sql") // in the order of their numbers
 	if err != nil {
 		return nil, "", err
 	}

@@ -121,7 +121,7 @@ func (t *tree) tables() map[string][]string {
 		if path.Base(dir) != "sqlite" || !strings.HasPrefix(dir, "migrations/") {
 			continue
 		}
-		names, _, err := migrations.Tables(os.DirFS(filepath.Join(t.root, dir)))
+		names, _, err := migrations.Tables(os.DirFS(filepath.Join(t.root, path.Dir(dir))))
 		if err != nil {
 			continue // of files that are gone meanwhile
 		}

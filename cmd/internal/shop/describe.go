@@ -98,7 +98,7 @@ func describe(plans []blueprint) ([]Description, error) {
 		}
 		slices.SortFunc(d.Operations, func(a, b Operation) int { return strings.Compare(a.Name, b.Name) })
 		var err error
-		if d.Tables, d.Migration, err = migrations.Tables(migrations.SQLite(b.name)); err != nil {
+		if d.Tables, d.Migration, err = migrations.Tables(migrations.Of(b.name)); err != nil {
 			return nil, fmt.Errorf("describe module %s: %w", b.name, err)
 		}
 		list = append(list, d)

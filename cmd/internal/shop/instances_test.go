@@ -99,10 +99,10 @@ func (p *pair) start(t *testing.T, n int) {
 		}
 		p.stop[n] = append(p.stop[n], m.Stop)
 	}
-	begin(inventorymod.New(inventorymod.Deps{Layer: p.layer, Path: file("inventory"), Now: shop.Now, NewID: newID, Log: log}, inventorymod.Options{Fail: p.faults}))
-	begin(pricingmod.New(pricingmod.Deps{Layer: p.layer, Path: file("pricing"), Now: shop.Now, NewID: newID, Log: log}, pricingmod.Options{Fail: p.faults}))
+	begin(inventorymod.New(inventorymod.Deps{Layer: p.layer, Datastore: file("inventory"), Now: shop.Now, NewID: newID, Log: log}, inventorymod.Options{Fail: p.faults}))
+	begin(pricingmod.New(pricingmod.Deps{Layer: p.layer, Datastore: file("pricing"), Now: shop.Now, NewID: newID, Log: log}, pricingmod.Options{Fail: p.faults}))
 	begin(paymentsmod.New(paymentsmod.Deps{
-		Layer: p.layer, Path: file("payments"), GatewayPath: file("testgateway"), Now: shop.Now, NewID: newID, Random: rand.Reader, Log: log,
+		Layer: p.layer, Datastore: file("payments"), GatewayDatastore: file("testgateway"), Now: shop.Now, NewID: newID, Random: rand.Reader, Log: log,
 		Deliver: func(ctx context.Context, header map[string]string, body []byte) error {
 			_, err := p.Payments.ReceiveWebhook(ctx, payments.WebhookRequest{Provider: paymentsmod.ProviderTestGateway, Header: header, Body: body})
 			return err
@@ -110,11 +110,11 @@ func (p *pair) start(t *testing.T, n int) {
 	}, paymentsmod.Options{Fail: p.faults, Policy: paymentsmod.Policy{ProviderTimeout: 800 * time.Millisecond}}))
 	from := caller(orders.Module)
 	begin(ordersmod.New(ordersmod.Deps{
-		Layer: p.layer, Path: file("orders"), Now: shop.Now, NewID: newID, Log: log, Random: mathrand.Float64,
+		Layer: p.layer, Datastore: file("orders"), Now: shop.Now, NewID: newID, Log: log, Random: mathrand.Float64,
 		Inventory: inventory.NewClient(from), Pricing: pricing.NewClient(from), Payments: payments.NewClient(from),
 	}, ordersmod.Options{Policy: ordersmod.Policy{Patience: 3 * time.Second, Lease: 5 * time.Second}, Fail: p.faults}))
 	begin(webhooksmod.New(webhooksmod.Deps{
-		Layer: p.layer, Path: file("webhooks"), Orders: orders.NewClient(caller(webhooks.Module)), Now: shop.Now, NewID: newID,
+		Layer: p.layer, Datastore: file("webhooks"), Orders: orders.NewClient(caller(webhooks.Module)), Now: shop.Now, NewID: newID,
 		Random: mathrand.Float64, Secrets: rand.Reader, Log: log,
 	}, webhooksmod.Options{Post: p.post}))
 }

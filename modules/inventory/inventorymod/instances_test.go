@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"path/filepath"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -16,13 +15,14 @@ import (
 	"pgregory.net/rapid"
 
 	"cutpoint/modules/inventory"
+	"cutpoint/platform/store/storetest"
 )
 
 // Two instances of the module on one file, each with a layer of its own, as two processes have.
 
 // TestInstances_twenty: of twenty in stock sixty customers at two instances get twenty, also if each asks both.
 func TestInstances_twenty(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "inventory.db")
+	path := storetest.Datastore(t, "inventory")
 	a, _ := start(t, path)
 	b, _ := start(t, path)
 	stocked(t, a, "MUG", 20)
@@ -53,7 +53,8 @@ func TestInstances_twenty(t *testing.T) {
 // TestInstances_holds: what carts held through one instance, which is then stopped, the other gives free in time, once.
 func TestInstances_holds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		path := filepath.Join(t.TempDir(), "inventory.db")
+		storetest.SQLiteOnly(t, "its time is virtual")
+		path := storetest.Datastore(t, "inventory")
 		a, dying := start(t, path)
 		b, _ := start(t, path)
 		stocked(t, a, "MUG", 50)
@@ -79,7 +80,7 @@ func TestInstances_holds(t *testing.T) {
 
 // TestInstances_model: commands through either of two instances are those of one.
 func TestInstances_model(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "inventory.db")
+	path := storetest.Datastore(t, "inventory")
 	a, _ := start(t, path)
 	b, _ := start(t, path)
 	stocked(t, a, "MUG", 0)

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -20,6 +19,7 @@ import (
 	"cutpoint/platform/id"
 	"cutpoint/platform/idempotency"
 	"cutpoint/platform/rpc"
+	"cutpoint/platform/store/storetest"
 )
 
 // Two instances of the module on one file, each with a layer of its own, as two processes have.
@@ -72,7 +72,7 @@ func instance(t testing.TB, path string, n *neighbours, w *watchedTill, o orders
 	layer := channel.NewMemory(channel.Options{Strict: true, Capacity: 1000})
 	now := func() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
 	door, err := ordersmod.New(ordersmod.Deps{
-		Layer: layer, Path: path, Inventory: stock{neighbours: n}, Pricing: prices{neighbours: n}, Payments: w,
+		Layer: layer, Datastore: path, Inventory: stock{neighbours: n}, Pricing: prices{neighbours: n}, Payments: w,
 		Now: now, NewID: id.NewSource(now, rand.Reader), Random: func() float64 { return 0.5 }, Log: slog.New(slog.DiscardHandler),
 	}, o)
 	if err != nil {
@@ -112,7 +112,7 @@ func (m *module) completed(t testing.TB) (n int) {
 
 // TestInstances_sweepers: of 200 orders that are due each is driven once, by one of two sweepers, and both have a share.
 func TestInstances_sweepers(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "orders.db")
+	path := storetest.Datastore(t, "orders")
 	w := watch(newNeighbours())
 	still := instance(t, path, w.neighbours, w, ordersmod.Options{Still: true})
 	for i := range 200 {
@@ -159,7 +159,8 @@ func TestInstances_sweepers(t *testing.T) {
 // TestInstances_death: what an instance leaves behind is taken up by the other when its lease is over, and not before.
 func TestInstances_death(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		path := filepath.Join(t.TempDir(), "orders.db")
+		storetest.SQLiteOnly(t, "its time is virtual")
+		path := storetest.Datastore(t, "orders")
 		w := watch(newNeighbours())
 		policy := ordersmod.Policy{Lease: 15 * time.Second}
 		var dead atomic.Bool
@@ -191,7 +192,7 @@ func TestInstances_death(t *testing.T) {
 
 // TestInstances_keys: a command that comes to two instances under one key is one command.
 func TestInstances_keys(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "orders.db")
+	path := storetest.Datastore(t, "orders")
 	w := watch(newNeighbours())
 	both := [2]*module{instance(t, path, w.neighbours, w, ordersmod.Options{}), instance(t, path, w.neighbours, w, ordersmod.Options{})}
 	const keys = 20
@@ -230,7 +231,8 @@ func TestInstances_keys(t *testing.T) {
 // TestInstances_changes: what payments tells is taken up once, though two instances have read it.
 func TestInstances_changes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		path := filepath.Join(t.TempDir(), "orders.db")
+		storetest.SQLiteOnly(t, "its time is virtual")
+		path := storetest.Datastore(t, "orders")
 		w := watch(newNeighbours())
 		w.page = make(chan struct{})
 		a := instance(t, path, w.neighbours, w, ordersmod.Options{})
@@ -248,7 +250,8 @@ func TestInstances_changes(t *testing.T) {
 // TestInstances_erasure: two instances that sweep erase each order once, and count it once.
 func TestInstances_erasure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		path := filepath.Join(t.TempDir(), "orders.db")
+		storetest.SQLiteOnly(t, "its time is virtual")
+		path := storetest.Datastore(t, "orders")
 		w := watch(newNeighbours())
 		a := instance(t, path, w.neighbours, w, ordersmod.Options{})
 		for i := range 50 {

@@ -15,6 +15,7 @@ import (
 	"cutpoint/platform/channel"
 	"cutpoint/platform/failpoint"
 	"cutpoint/platform/rpc"
+	"cutpoint/platform/store/storetest"
 	"cutpoint/platform/webhook"
 )
 
@@ -27,11 +28,11 @@ type deliveries struct {
 }
 
 // instance starts one more; its gateway takes a while to deliver.
-func (d *deliveries) instance(t *testing.T, dir string, fail failpoint.Points) payments.Client {
+func (d *deliveries) instance(t *testing.T, of func(string) string, fail failpoint.Points) payments.Client {
 	t.Helper()
 	layer := channel.NewMemory(channel.Options{Strict: true})
 	c := payments.NewClient(rpc.NewCaller(layer, "test", rpc.CallerOptions{Timeout: time.Minute}))
-	with := deps(layer, dir)
+	with := deps(layer, of)
 	with.Deliver = func(ctx context.Context, header map[string]string, body []byte) error {
 		d.mu.Lock()
 		d.times[header[webhook.HeaderID]]++
@@ -65,8 +66,8 @@ func chargeOf(orderID, token string) payments.ChargeRequest {
 // TestInstances_charge: a charge, and a refund, that come to two instances at once move money once.
 func TestInstances_charge(t *testing.T) {
 	d := deliveries{times: map[string]int{}}
-	dir := t.TempDir()
-	both := [2]payments.Client{d.instance(t, dir, nil), d.instance(t, dir, nil)}
+	of := storetest.Datastores(t)
+	both := [2]payments.Client{d.instance(t, of, nil), d.instance(t, of, nil)}
 	atOnce := func(do func(payments.Client, string) error) {
 		var callers sync.WaitGroup
 		for i := range 80 {
@@ -107,9 +108,9 @@ func TestInstances_charge(t *testing.T) {
 // TestInstances_death: a charge whose instance dies before it knows the answer is found by the other, and not made anew.
 func TestInstances_death(t *testing.T) {
 	d := deliveries{times: map[string]int{}}
-	dir := t.TempDir()
+	of := storetest.Datastores(t)
 	var dead atomic.Bool
-	dying := d.instance(t, dir, func(point string) error {
+	dying := d.instance(t, of, func(point string) error {
 		if point == "provider.charge.after" {
 			dead.Store(true)
 		}
@@ -118,7 +119,7 @@ func TestInstances_death(t *testing.T) {
 		}
 		return nil
 	})
-	other := d.instance(t, dir, nil)
+	other := d.instance(t, of, nil)
 	if p, err := dying.Charge(t.Context(), order); err == nil {
 		t.Fatalf("%+v", p)
 	}
@@ -133,10 +134,11 @@ func TestInstances_death(t *testing.T) {
 func TestInstances_alone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := deliveries{times: map[string]int{}}
-		dir := t.TempDir()
-		a := d.instance(t, dir, nil)
+		storetest.SQLiteOnly(t, "its time is virtual")
+		of := storetest.Datastores(t)
+		a := d.instance(t, of, nil)
 		time.Sleep(300 * time.Millisecond)
-		b := d.instance(t, dir, nil)
+		b := d.instance(t, of, nil)
 		for i := range 20 {
 			p, err := []payments.Client{a, b}[i%2].Charge(t.Context(), chargeOf(fmt.Sprint("ord_", i), "pm_sim_asyncSucceed_5"))
 			if err != nil || p.Status != payments.StatusPending {

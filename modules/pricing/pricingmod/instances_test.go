@@ -3,7 +3,6 @@ package pricingmod_test
 import (
 	"context"
 	"errors"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -13,6 +12,7 @@ import (
 	"cutpoint/modules/pricing"
 	"cutpoint/platform/money"
 	"cutpoint/platform/revision"
+	"cutpoint/platform/store/storetest"
 )
 
 // Two instances of the module on one file, each with a layer of its own, as two processes have.
@@ -26,7 +26,7 @@ func one(coupon string) pricing.CalculateRequest {
 }
 
 func TestInstances_whatOnePuts(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "pricing.db")
+	path := storetest.Datastore(t, "pricing")
 	a, _ := start(t, path)
 	b, _ := start(t, path)
 	total := func(coupon string) int64 {
@@ -83,7 +83,7 @@ func TestInstances_whatOnePuts(t *testing.T) {
 
 // TestInstances_neverBack: whoever asks an instance after a price was put through any of them never meets an older one.
 func TestInstances_neverBack(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "pricing.db")
+	path := storetest.Datastore(t, "pricing")
 	a, _ := start(t, path)
 	b, _ := start(t, path)
 	var put atomic.Int64
@@ -122,7 +122,7 @@ func TestInstances_neverBack(t *testing.T) {
 
 // TestInstances_coupon: a coupon for ten is used ten times, however many instances count, and an order's use is one.
 func TestInstances_coupon(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "pricing.db")
+	path := storetest.Datastore(t, "pricing")
 	a, _ := start(t, path)
 	b, _ := start(t, path)
 	if _, err := a.PutPrices(t.Context(), mug(1000, revision.None)); err != nil {
@@ -157,7 +157,7 @@ func TestInstances_coupon(t *testing.T) {
 
 // TestInstances_model: puts and calculations through either of two instances are those of one.
 func TestInstances_model(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "pricing.db")
+	path := storetest.Datastore(t, "pricing")
 	a, _ := start(t, path)
 	b, _ := start(t, path)
 	version, price := int64(0), int64(0)
