@@ -166,6 +166,9 @@ func demoKey(data, given string, keys *auth.Keys) (string, error) {
 			return "", err
 		}
 	}
+	if err := host.MakeDirectory(data); err != nil {
+		return "", err
+	}
 	return given, os.WriteFile(file, []byte(given+"\n"), 0o600)
 }
 
