@@ -161,7 +161,7 @@ func TestApart(t *testing.T) {
 		t.Fatal(err)
 	}
 	addr := l.Addr().String()
-	l.Close()
+	_ = l.Close()
 	hosts := make(chan *Host, 2)
 	for _, name := range []string{"stock", "till"} {
 		o := options(t.TempDir(), name)
