@@ -17,6 +17,7 @@ import (
 	"cutpoint/cmd/internal/natsserver"
 	"cutpoint/cmd/internal/shop"
 	"cutpoint/platform/auth"
+	"cutpoint/platform/channel"
 )
 
 type serveCommand struct {
@@ -24,6 +25,7 @@ type serveCommand struct {
 	Modules    []string      `help:"Modules that this process runs: all, none, or a list of ${modules}; the others are found over --channel." default:"all"`
 	NATSListen string        `name:"nats-listen" help:"Run a NATS server in this process too, on this address, and use it as --channel." placeholder:"HOST:PORT"`
 	NATSConfig string        `name:"nats-config" help:"Configuration of that server; without one it takes everybody, and loopback addresses only." type:"existingfile" placeholder:"FILE"`
+	Strict     bool          `help:"Let modules of this process exchange encoded messages, as if they were apart; for tests." hidden:""`
 	Demo       bool          `help:"Seed a small catalogue, use the test gateway, and print an API key and a first order to paste."`
 	DemoKey    string        `help:"API key of the demonstration, at least 16 characters; made once for a data directory if not given." placeholder:"KEY"`
 	Shop       shop.Settings `embed:""`
@@ -82,7 +84,7 @@ func (c *serveCommand) config(t terminal) (config shop.Config, err error) {
 	if err := c.check(config.Modules); err != nil {
 		return config, err
 	}
-	config.Headless, config.Fail = !c.HTTP, failpoints()
+	config.Headless, config.Strict, config.Fail = !c.HTTP, c.Strict, failpoints()
 	err = c.Shop.Configure(&config)
 	config.Webhooks.AllowPrivate = config.Webhooks.AllowPrivate || c.Demo
 	return config, err
@@ -149,8 +151,29 @@ func (c *serveCommand) seed(ctx context.Context, s *shop.Shop) (string, error) {
 	if _, err := s.Keys().Add(ctx, "demo", key, auth.Scopes()); err != nil {
 		return "", err
 	}
-	return key, catalogue.Seed(ctx, client.Into(s.API(), key))
+	return key, c.onceServed(ctx, func() error { return catalogue.Seed(ctx, client.Into(s.API(), key)) })
 }
+
+// onceServed does something that needs modules of other processes, again until they are up: whoever starts a shop need not know an order.
+func (c *serveCommand) onceServed(ctx context.Context, do func() error) error {
+	late := time.After(c.ChannelWait)
+	for {
+		err := do()
+		if !client.HasCode(err, channel.ErrNoReceiver.Code) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-late:
+			return fmt.Errorf("a module of another process is not there after %v: %w", c.ChannelWait, err)
+		case <-time.After(servedPause):
+		}
+	}
+}
+
+// servedPause is how long a module that nobody serves is given until it is asked again.
+const servedPause = 100 * time.Millisecond
 
 // demoKey is the key of a data directory: the given one, or the one that was made for it.
 func demoKey(data, given string, keys *auth.Keys) (string, error) {

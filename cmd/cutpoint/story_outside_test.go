@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -116,8 +117,16 @@ func (s *story) received(ts *testscript.TestScript, _ bool, args []string) {
 	s.compare(ts, "received", events, args[1:])
 }
 
-// datastore opens a datastore of the story's directory behind the back of the shop.
+// datastore opens a datastore of the story behind the back of the shop.
 func (s *story) datastore(ts *testscript.TestScript, name string) *sql.DB {
+	if s.db != "" {
+		u, err := url.Parse(s.db)
+		ts.Check(err)
+		u.RawQuery = url.Values{"search_path": {name}, "sslmode": u.Query()["sslmode"]}.Encode()
+		db, err := sql.Open("pgx", u.String())
+		ts.Check(err)
+		return db
+	}
 	db, err := sql.Open("sqlite3", "file:"+filepath.Join(ts.Getenv("WORK"), "data", name+".db")+"?mode=rw")
 	ts.Check(err)
 	return db

@@ -1,11 +1,11 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"net/http"
@@ -15,19 +15,23 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"syscall"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"cutpoint/cmd/internal/fleet"
 )
 
-// TestStories tells what a stranger does with the binary: the real one, in a process of its own, over real HTTP. A story knows
-// these commands beside those of testscript:
+var deployment = flag.String("deployment", "short", "tell the stories in this deployment of cmd/internal/fleet; short: in those that are quick, all: in every one")
+
+// TestStories tells what a stranger does with the binary: the real one, in processes of its own, over real HTTP. It tells every story
+// in one deployment after the other. A story knows these commands beside those of testscript:
 //
-//	serve [FLAGS]                            starts cutpoint serve on a free port and waits until it is ready
-//	shutdown                                 sends SIGTERM and wants exit status 0
-//	crash                                    sends SIGKILL
+//	serve [FLAGS]                            starts cutpoint serve on a free port, or the other processes of the deployment, and waits until they are ready
+//	shutdown                                 sends SIGTERM to each and wants exit status 0
+//	crash                                    sends SIGKILL to each
 //	http METHOD PATH [FILE] [NAME:VALUE...]  sends a request with the demonstration's key; the answer goes to stdout
 //	capture NAME REGEXP                      keeps what the first group matches in the latest answer as $NAME
 //	capture-file NAME FILE                   keeps what a file holds
@@ -42,18 +46,50 @@ import (
 //	sql STORE STATEMENT                      changes a datastore in the directory "data", behind the back of the shop
 //	sign FILE AGE                            signs a file as the test gateway did so long ago: $WEBHOOK_ID and two more
 //
+// [files] before a command wants it only where datastores are files, which one process locks.
+//
 // http prints the status line, the headers and the body, JSON on one line; variables in its file are replaced. "!" before http
 // wants a status of 400 and more. $URL is the address of the shop. HASTY among the flags of serve stands for less patience with
 // the payment provider than a shop should have, so that a story comes to its end.
 func TestStories(t *testing.T) {
+	for _, d := range chosen(t) {
+		t.Run(d.Name, func(t *testing.T) { tell(t, d) })
+	}
+}
+
+// chosen is the deployments that the flag names.
+func chosen(t *testing.T) []fleet.Deployment {
+	if *deployment != "short" && *deployment != "all" {
+		d, err := fleet.Named(*deployment)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return []fleet.Deployment{d}
+	}
+	return slices.DeleteFunc(fleet.Table(), func(d fleet.Deployment) bool { return !d.Short && *deployment != "all" })
+}
+
+// tell tells every story in a deployment.
+func tell(t *testing.T, d fleet.Deployment) {
+	newDatabase := databases(t, d)
 	testscript.Run(t, testscript.Params{
 		Dir: filepath.Join("testdata", "stories"),
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("CUTPOINT_DEMO_KEY", testKey)
-			s := &story{}
+			s := &story{deployment: d}
+			if newDatabase != nil {
+				s.db = newDatabase()
+				env.Setenv("CUTPOINT_DB", s.db)
+			}
 			env.Values[storyKey{}] = s
 			env.Defer(func() { s.crash(); s.receiver.close() })
 			return nil
+		},
+		Condition: func(condition string) (bool, error) {
+			if condition != "files" {
+				return false, fmt.Errorf("there is no condition %q", condition)
+			}
+			return !d.Database, nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"serve":        told((*story).serve), // none of these may be named like a command of testscript's own: it would run that
@@ -86,10 +122,12 @@ func told(command func(*story, *testscript.TestScript, bool, []string)) func(*te
 
 // story is the shop of one story, and who listens to it.
 type story struct {
-	process  *exec.Cmd
-	url      string
-	answer   string
-	receiver receiver
+	deployment fleet.Deployment
+	db         string       // URL of its database, "" if it has files
+	fleet      *fleet.Fleet // nil while the shop does not run
+	url        string
+	answer     string
+	receiver   receiver
 }
 
 // patience bounds every wait of a story, pace is the pause between two looks.
@@ -103,62 +141,59 @@ func hasty() []string {
 	return []string{"--provider-timeout=1s", "--call-timeout=2s", "--lookup-min=50ms", "--lookup-max=200ms"}
 }
 
-func (s *story) serve(ts *testscript.TestScript, neg bool, args []string) {
-	path, err := exec.LookPath("cutpoint")
-	ts.Check(err)
-	if i := slices.Index(args, "HASTY"); i >= 0 {
-		args = slices.Replace(slices.Clone(args), i, i+1, hasty()...)
+// ownBinaries builds the binary of each module, once.
+var ownBinaries = sync.OnceValues(func() (dir string, err error) {
+	if dir, err = os.MkdirTemp("", "cutpoint-binaries-"); err != nil {
+		return "", err
 	}
-	s.process = exec.Command(path, append([]string{"serve", "--addr", "127.0.0.1:0"}, args...)...)
-	s.process.Dir = ts.Getenv("WORK")
-	s.process.Env = append(os.Environ(), "CUTPOINT_DEMO_KEY="+ts.Getenv("CUTPOINT_DEMO_KEY"))
-	var complaints bytes.Buffer
-	s.process.Stderr = &complaints
-	out, err := s.process.StdoutPipe()
-	ts.Check(err)
-	ts.Check(s.process.Start())
-	ready := regexp.MustCompile(`serves on (http://\S+)`)
-	lines := bufio.NewScanner(out)
-	for lines.Scan() {
-		if m := ready.FindStringSubmatch(lines.Text()); m != nil {
-			s.url = m[1]
-			ts.Setenv("URL", s.url)
-			break
+	return dir, fleet.Build(dir, "", "inventory", "pricing", "payments", "orders", "webhooks")
+})
+
+// programPath finds cutpoint, which is this test's own binary, or builds that of a module.
+func programPath(name string) (string, error) {
+	if name == "cutpoint" {
+		return exec.LookPath(name)
+	}
+	dir, err := ownBinaries()
+	return filepath.Join(dir, name), err
+}
+
+// flags of a story, each in one word.
+func flagsIn(args []string) (flags []string) {
+	for _, a := range args {
+		switch {
+		case a == "HASTY":
+			flags = append(flags, hasty()...)
+		case strings.HasPrefix(a, "--") || len(flags) == 0:
+			flags = append(flags, a)
+		default:
+			flags[len(flags)-1] += "=" + a
 		}
 	}
-	if s.url == "" {
-		err := s.process.Wait()
-		s.process = nil
-		if !neg || err == nil {
-			ts.Fatalf("serve ended (%v): %s", err, complaints.String())
-		}
-		s.tell(ts, complaints.String())
-		return
-	}
-	if neg {
-		ts.Fatalf("serve started")
-	}
-	go func() { _, _ = io.Copy(io.Discard, out) }()
+	return flags
+}
+
+func (s *story) serve(ts *testscript.TestScript, _ bool, args []string) {
+	var err error
+	s.fleet, err = fleet.Start(fleet.Options{
+		Deployment: s.deployment, Program: programPath, Dir: ts.Getenv("WORK"), Flags: flagsIn(args),
+		Env: []string{"CUTPOINT_DEMO_KEY=" + ts.Getenv("CUTPOINT_DEMO_KEY"), "CUTPOINT_DB=" + s.db},
+	})
+	ts.Check(err)
+	s.url = s.fleet.URL()
+	ts.Setenv("URL", s.url)
 }
 
 func (s *story) stop(ts *testscript.TestScript) {
-	ts.Check(s.process.Process.Signal(syscall.SIGTERM))
-	ended := make(chan error, 1)
-	go func(p *exec.Cmd) { ended <- p.Wait() }(s.process)
-	select {
-	case err := <-ended:
-		s.process, s.url = nil, ""
-		ts.Check(err)
-	case <-time.After(patience):
-		ts.Fatalf("still running %v after SIGTERM", patience)
-	}
+	err := s.fleet.Stop()
+	s.crash()
+	ts.Check(err)
 }
 
 func (s *story) crash() {
-	if s.process != nil {
-		_ = s.process.Process.Kill()
-		_ = s.process.Wait()
-		s.process, s.url = nil, ""
+	if s.fleet != nil {
+		s.fleet.Kill()
+		s.fleet, s.url = nil, ""
 	}
 }
 
