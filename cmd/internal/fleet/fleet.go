@@ -101,7 +101,10 @@ func (f *Fleet) start(m member, hub bool) (*Process, error) {
 	}
 	cmd := exec.Command(command[0], command[1:]...)
 	cmd.Dir, cmd.Env = f.options.Dir, append(os.Environ(), f.options.Env...)
-	p := &Process{Name: m.name, member: m, hub: hub, cmd: cmd}
+	p := &Process{Name: m.name, member: m, hub: hub, cmd: cmd, ready: running}
+	if m.http {
+		p.ready = serving
+	}
 	return p, p.start()
 }
 

@@ -17,7 +17,8 @@ import (
 type Process struct {
 	Name   string
 	member member
-	hub    bool // it runs the NATS server
+	hub    bool           // it runs the NATS server
+	ready  *regexp.Regexp // what it says when it is
 	cmd    *exec.Cmd
 	stdout lines
 	stderr text
@@ -68,11 +69,7 @@ func (e *Ended) Error() string {
 
 // AwaitReady returns when the process says that it is ready.
 func (p *Process) AwaitReady(patience time.Duration) error {
-	ready := serving
-	if !p.member.http {
-		ready = running
-	}
-	_, err := p.await(ready, patience)
+	_, err := p.await(p.ready, patience)
 	return err
 }
 
