@@ -27,6 +27,7 @@ type crowd struct {
 	healed   time.Time        // when the latest fault was repaired
 	resumed  chan<- time.Time // told of the first order that was begun after that and is complete; nil: nobody waits
 	requests int
+	complete int // orders that were, when they were answered
 }
 
 // acknowledged is what a customer was told.
@@ -126,6 +127,9 @@ func (c *crowd) seen(began time.Time, completed bool) {
 	defer c.mu.Unlock()
 	c.requests++
 	c.worst = max(c.worst, time.Since(began))
+	if completed {
+		c.complete++
+	}
 	if completed && c.resumed != nil && began.After(c.healed) {
 		c.resumed <- time.Now()
 		c.resumed = nil
@@ -154,6 +158,12 @@ func (c *crowd) resumes() <-chan time.Time {
 	told := make(chan time.Time, 1)
 	c.healed, c.resumed = time.Now(), told
 	return told
+}
+
+func (c *crowd) completions() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.complete
 }
 
 // longest returns the longest request since it was last asked.

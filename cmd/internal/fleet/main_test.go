@@ -21,6 +21,9 @@ const (
 	natsConfig  = "FLEET_TEST_NATS_CONFIG"
 )
 
+// builtBinary in the environment is the path of cutpoint, for a test process that is started by another.
+const builtBinary = "FLEET_TEST_BINARY"
+
 func TestMain(m *testing.M) {
 	if addr := os.Getenv(natsAddress); addr != "" {
 		if err := serveNATS(addr, os.Getenv(natsConfig)); err != nil {
@@ -70,6 +73,9 @@ const nats = "nats"
 
 // binary builds cutpoint, once.
 var binary = sync.OnceValues(func() (path string, err error) {
+	if path = os.Getenv(builtBinary); path != "" {
+		return path, nil
+	}
 	dir, err := os.MkdirTemp("", "cutpoint-fleet-")
 	if err != nil {
 		return "", err
