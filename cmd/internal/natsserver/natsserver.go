@@ -14,6 +14,13 @@ import (
 // readyWithin bounds the start of a server, which takes milliseconds.
 const readyWithin = 10 * time.Second
 
+// A client that has not answered two pings, three seconds apart, is taken for gone, unless a configuration says otherwise: until then it gets
+// a share of the calls. Our clients look at the server as often.
+const (
+	pingInterval = 3 * time.Second
+	maxPings     = 2
+)
+
 // Server is a NATS server of this process.
 type Server struct{ *server.Server }
 
@@ -38,6 +45,12 @@ func Start(addr, config string) (*Server, error) {
 	}
 	_ = probe.Close()
 	o.Host, o.NoSigs = host, true
+	if o.PingInterval == 0 {
+		o.PingInterval = pingInterval
+	}
+	if o.MaxPingsOut == 0 {
+		o.MaxPingsOut = maxPings
+	}
 	if o.Port, err = strconv.Atoi(port); err != nil {
 		return nil, fmt.Errorf("--nats-listen: port %q is not a number", port)
 	}

@@ -37,6 +37,14 @@ const (
 	reconnectJitter = 250 * time.Millisecond
 )
 
+// A server that has not answered two pings, three seconds apart, is taken for gone, within nine seconds: where a network drops what is sent,
+// a connection does not end by itself for many minutes. A server should look at its clients as often (ping_interval, ping_max), because
+// until it takes a host for gone it sends it a share of the calls.
+const (
+	pingInterval = 3 * time.Second
+	maxPings     = 2
+)
+
 // Connect reaches a server (or one of several, with commas between), or fails, and says what may be wrong. A connection that is lost
 // later is made again, for as long as it takes; what is sent meanwhile is refused and not kept: nats.go would send it later, when
 // nobody wants it any more.
@@ -53,6 +61,8 @@ func Connect(url string, o ConnectOptions) (*nats.Conn, error) {
 		nats.SetCustomDialer(&gatherer{net.Dialer{Timeout: o.Timeout}}),
 		nats.ReconnectBufSize(-1),
 		nats.MaxReconnects(-1),
+		nats.PingInterval(pingInterval),
+		nats.MaxPingsOutstanding(maxPings),
 		nats.ReconnectWait(reconnectPause),
 		nats.ReconnectJitter(reconnectJitter, reconnectJitter),
 		nats.IgnoreAuthErrorAbort(), // a key that is replaced at the server first must not end the process's connection for good
