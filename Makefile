@@ -72,6 +72,12 @@ crash: KILLS ?= 200
 crash: ## Kill the real process at every point of nine scenarios, and KILLS times under load
 	go test -v -timeout 60m ./cmd/internal/crash -args -full -kills $(KILLS)
 
+.PHONY: deployments
+deployments: ROUNDS ?= 5
+deployments: ## Tell every story in every deployment, and inflict faults on one, ROUNDS times
+	go test -v -run TestStories -timeout 60m ./cmd/cutpoint -args -deployment all
+	go test -v -timeout 60m ./cmd/internal/fleet -args -rounds $(ROUNDS)
+
 .PHONY: fuzz
 fuzz: FUZZTIME ?= 1m
 fuzz: ## Fuzz every target, FUZZTIME each

@@ -189,7 +189,7 @@ func demoKey(data, given string, keys *auth.Keys) (string, error) {
 			return "", err
 		}
 	}
-	if err := host.MakeDirectory(data); err != nil {
+	if err := host.MakeDirectory(data); err != nil { // without a datastore in a file, nobody has made it
 		return "", err
 	}
 	return given, os.WriteFile(file, []byte(given+"\n"), 0o600)

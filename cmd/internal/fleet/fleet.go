@@ -40,34 +40,38 @@ type Options struct {
 const DefaultPatience = 60 * time.Second
 
 // Start starts the processes and returns when all are ready. If one ends before that, it returns what that one said on stderr.
-func Start(o Options) (f *Fleet, err error) {
+func Start(o Options) (*Fleet, error) {
 	if o.Patience <= 0 {
 		o.Patience = DefaultPatience
 	}
-	f = &Fleet{options: o, nats: o.NATS}
-	defer func() {
-		if err != nil {
-			f.Kill()
-		}
-	}()
+	f := &Fleet{options: o, nats: o.NATS}
+	if err := f.startAll(); err != nil {
+		f.Kill()
+		return nil, err
+	}
+	return f, nil
+}
+
+func (f *Fleet) startAll() error {
+	o := f.options
 	for i, member := range o.Deployment.members {
 		p, err := f.start(member, i == 0 && o.NATS == "")
 		if err != nil {
-			return nil, err
+			return err
 		}
 		f.Processes = append(f.Processes, p)
 		if i == 0 && f.nats == "" && o.Deployment.apart() {
 			if f.nats, err = p.await(listening, o.Patience); err != nil {
-				return nil, err
+				return err
 			}
 		}
 	}
 	for _, p := range f.Processes {
 		if err := p.AwaitReady(o.Patience); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return f, nil
+	return nil
 }
 
 // start starts one process, and does not wait for it.

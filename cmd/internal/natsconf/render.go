@@ -15,6 +15,10 @@ func render(o Options, users []User, keys map[string]string) []byte {
 
 listen: %q
 
+# A process that fell silent gets no calls any more after nine seconds.
+ping_interval: "3s"
+ping_max: 2
+
 tls {
   cert_file: %q
   key_file:  %q
