@@ -19,9 +19,9 @@ import (
 
 type importCommand struct {
 	File string `arg:"" help:"A .csv or .jsonl file." type:"existingfile"`
-	Data string `help:"Data directory to import into, while no shop runs on it." default:"data" type:"path"`
-	URL  string `help:"Import into the running shop at this URL instead." placeholder:"URL"`
-	Key  string `help:"API key for it, with stock:write and prices:write." placeholder:"KEY"`
+	host.Datastores
+	URL string `help:"Import into the running shop at this URL instead." placeholder:"URL"`
+	Key string `help:"API key for it, with stock:write and prices:write." placeholder:"KEY"`
 }
 
 // maxReported bounds the bad rows that are told on the terminal; all of them are in the file of rejects.
@@ -80,7 +80,9 @@ func (c *importCommand) reach(ctx context.Context) (to *client.Client, target st
 		return to, c.URL, func(bool) error { return nil }, nil
 	}
 	host.UseAllProcessors()
-	s, err := shop.Open(ctx, shop.Config{Options: host.Options{Data: c.Data, Version: host.Version(), Log: slog.New(slog.DiscardHandler)}})
+	o := c.Options()
+	o.Version, o.Log = host.Version(), slog.New(slog.DiscardHandler)
+	s, err := shop.Open(ctx, shop.Config{Options: o})
 	if err != nil {
 		return nil, "", nil, err
 	}
@@ -112,6 +114,9 @@ func takeImportKey(ctx context.Context, data string, keys *auth.Keys) (importKey
 		k.secret = strings.TrimSpace(string(kept))
 	case errors.Is(err, os.ErrNotExist):
 		if k.secret, err = keys.NewSecret(); err != nil {
+			return k, err
+		}
+		if err := host.MakeDirectory(data); err != nil { // nobody has, if no datastore is a file
 			return k, err
 		}
 		if err := os.WriteFile(k.file, []byte(k.secret+"\n"), 0o600); err != nil {

@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -122,7 +121,9 @@ func (s *story) datastore(ts *testscript.TestScript, name string) *sql.DB {
 	if s.db != "" {
 		u, err := url.Parse(s.db)
 		ts.Check(err)
-		u.RawQuery = url.Values{"search_path": {name}, "sslmode": u.Query()["sslmode"]}.Encode()
+		query := u.Query()
+		query.Set("search_path", name)
+		u.RawQuery = query.Encode()
 		db, err := sql.Open("pgx", u.String())
 		ts.Check(err)
 		return db
@@ -137,7 +138,7 @@ func (s *story) sql(ts *testscript.TestScript, _ bool, args []string) {
 	defer func() { _ = db.Close() }()
 	done, err := db.Exec(args[1])
 	ts.Check(err)
-	schema := strings.HasPrefix(args[1], "CREATE") || strings.HasPrefix(args[1], "DROP")
+	schema := regexp.MustCompile("^(CREATE|DROP|ALTER)").MatchString(args[1])
 	if rows, err := done.RowsAffected(); err != nil || rows == 0 && !schema {
 		ts.Fatalf("the statement changed no row (%v)", err)
 	}
