@@ -46,7 +46,8 @@ var deployment = flag.String("deployment", "short", "tell the stories in this de
 //	sql STORE STATEMENT                      changes a datastore in the directory "data", behind the back of the shop
 //	sign FILE AGE                            signs a file as the test gateway did so long ago: $WEBHOOK_ID and two more
 //
-// [files] before a command wants it only where datastores are files, which one process locks.
+// [files] before a command wants it only where datastores are files, which one process locks, [together] only where all modules run in
+// the process that serves HTTP.
 //
 // http prints the status line, the headers and the body, JSON on one line; variables in its file are replaced. "!" before http
 // wants a status of 400 and more. $URL is the address of the shop. HASTY among the flags of serve stands for less patience with
@@ -86,10 +87,13 @@ func tell(t *testing.T, d fleet.Deployment) {
 			return nil
 		},
 		Condition: func(condition string) (bool, error) {
-			if condition != "files" {
-				return false, fmt.Errorf("there is no condition %q", condition)
+			switch condition {
+			case "files":
+				return !d.Database, nil
+			case "together":
+				return !d.Apart(), nil
 			}
-			return !d.Database, nil
+			return false, fmt.Errorf("there is no condition %q", condition)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"serve":        told((*story).serve), // none of these may be named like a command of testscript's own: it would run that

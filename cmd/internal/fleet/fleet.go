@@ -60,7 +60,7 @@ func (f *Fleet) startAll() error {
 			return err
 		}
 		f.Processes = append(f.Processes, p)
-		if i == 0 && f.nats == "" && o.Deployment.apart() {
+		if i == 0 && f.nats == "" && o.Deployment.Apart() {
 			if f.nats, err = p.await(listening, o.Patience); err != nil {
 				return err
 			}
@@ -85,7 +85,7 @@ func (f *Fleet) start(m member, hub bool) (*Process, error) {
 		return nil, err
 	}
 	args := m.args()
-	if f.options.Deployment.apart() {
+	if f.options.Deployment.Apart() {
 		if hub {
 			args = append(args, "--nats-listen=127.0.0.1:0")
 		} else {

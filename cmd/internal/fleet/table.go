@@ -17,8 +17,8 @@ type Deployment struct {
 	flags   []string // of each process that knows them
 }
 
-// apart reports whether calls leave a process.
-func (d Deployment) apart() bool { return len(d.members) > 1 }
+// Apart reports whether calls leave a process.
+func (d Deployment) Apart() bool { return len(d.members) > 1 }
 
 // monolith is the program that has everything.
 const monolith = "cutpoint"
