@@ -12,15 +12,10 @@ import (
 
 	"cutpoint/migrations"
 	"cutpoint/modules/inventory"
-	"cutpoint/modules/inventory/inventorymod"
 	"cutpoint/modules/orders"
-	"cutpoint/modules/orders/ordersmod"
 	"cutpoint/modules/payments"
-	"cutpoint/modules/payments/paymentsmod"
 	"cutpoint/modules/pricing"
-	"cutpoint/modules/pricing/pricingmod"
 	"cutpoint/modules/webhooks"
-	"cutpoint/modules/webhooks/webhooksmod"
 	"cutpoint/platform/channel"
 	"cutpoint/platform/rpc"
 )
@@ -63,23 +58,23 @@ func blueprints() []blueprint {
 	return []blueprint{
 		{
 			inventory.Module, []reflect.Type{reflect.TypeFor[inventory.Service]()},
-			func(c *rpc.Caller) any { return inventory.NewClient(c) }, reflect.TypeFor[inventorymod.Deps](),
+			func(c *rpc.Caller) any { return inventory.NewClient(c) }, reflect.TypeFor[inventoryDeps](),
 		},
 		{
 			pricing.Module, []reflect.Type{reflect.TypeFor[pricing.Service]()},
-			func(c *rpc.Caller) any { return pricing.NewClient(c) }, reflect.TypeFor[pricingmod.Deps](),
+			func(c *rpc.Caller) any { return pricing.NewClient(c) }, reflect.TypeFor[pricingDeps](),
 		},
 		{
 			payments.Module, []reflect.Type{reflect.TypeFor[payments.Service](), reflect.TypeFor[payments.TestGateway]()},
-			func(c *rpc.Caller) any { return payments.NewClient(c) }, reflect.TypeFor[paymentsmod.Deps](),
+			func(c *rpc.Caller) any { return payments.NewClient(c) }, reflect.TypeFor[paymentsDeps](),
 		},
 		{
 			orders.Module, []reflect.Type{reflect.TypeFor[orders.Service]()},
-			func(c *rpc.Caller) any { return orders.NewClient(c) }, reflect.TypeFor[ordersmod.Deps](),
+			func(c *rpc.Caller) any { return orders.NewClient(c) }, reflect.TypeFor[ordersDeps](),
 		},
 		{
 			webhooks.Module, []reflect.Type{reflect.TypeFor[webhooks.Service]()},
-			func(c *rpc.Caller) any { return webhooks.NewClient(c) }, reflect.TypeFor[webhooksmod.Deps](),
+			func(c *rpc.Caller) any { return webhooks.NewClient(c) }, reflect.TypeFor[webhooksDeps](),
 		},
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"cutpoint/modules/payments"
-	"cutpoint/modules/payments/paymentsmod"
 )
 
 // gatewayTimeout bounds one delivery of a webhook of the test gateway.
@@ -17,7 +16,7 @@ const gatewayTimeout = 10 * time.Second
 
 // ServedAt tells the test gateway where the shop can be reached: from now on its webhooks come over HTTP, as a real provider's do.
 func (s *Shop) ServedAt(addr string) {
-	url := "http://" + addr + "/v1/payment-webhooks/" + paymentsmod.ProviderTestGateway
+	url := "http://" + addr + "/v1/payment-webhooks/" + ProviderTestGateway
 	s.gateway.Store(&url)
 }
 
@@ -25,7 +24,7 @@ func (s *Shop) ServedAt(addr string) {
 func (s *Shop) deliver(ctx context.Context, header map[string]string, body []byte) error {
 	url := s.gateway.Load()
 	if url == nil {
-		_, err := s.faces.Payments.ReceiveWebhook(ctx, payments.WebhookRequest{Provider: paymentsmod.ProviderTestGateway, Header: header, Body: body})
+		_, err := s.faces.Payments.ReceiveWebhook(ctx, payments.WebhookRequest{Provider: ProviderTestGateway, Header: header, Body: body})
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, gatewayTimeout)

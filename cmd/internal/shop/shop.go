@@ -1,6 +1,8 @@
 // Package shop is the composition root: the one place that knows every module. It reads from top to bottom: what a shop is made
 // of, in which order it comes to life, and how it ends.
 //
+// How a module is opened, and what can be chosen about it, stands in a file with its name. That file is all that knows its door.
+//
 // Modules are handed clients of each other, never each other: every call between them goes over the channel layer, here as in
 // a deployment where they live apart.
 package shop
@@ -17,19 +19,14 @@ import (
 	"cutpoint/cmd/internal/host"
 	"cutpoint/modules/inventory"
 	"cutpoint/modules/inventory/inventoryhttp"
-	"cutpoint/modules/inventory/inventorymod"
 	"cutpoint/modules/orders"
 	"cutpoint/modules/orders/ordershttp"
-	"cutpoint/modules/orders/ordersmod"
 	"cutpoint/modules/payments"
 	"cutpoint/modules/payments/paymentshttp"
-	"cutpoint/modules/payments/paymentsmod"
 	"cutpoint/modules/pricing"
 	"cutpoint/modules/pricing/pricinghttp"
-	"cutpoint/modules/pricing/pricingmod"
 	"cutpoint/modules/webhooks"
 	"cutpoint/modules/webhooks/webhookshttp"
-	"cutpoint/modules/webhooks/webhooksmod"
 	"cutpoint/platform/failpoint"
 	"cutpoint/platform/store"
 	"cutpoint/platform/telemetry"
@@ -59,24 +56,6 @@ type Config struct {
 	// Fail, for tests, is asked around each commit of a module and each request to the payment provider.
 	Fail failpoint.Points
 }
-
-// CheckoutPolicy is how patient the checkout is.
-type CheckoutPolicy = ordersmod.Policy
-
-// PaymentsPolicy is how patient payments is with its provider.
-type PaymentsPolicy = paymentsmod.Policy
-
-// The payment providers.
-const (
-	ProviderTestGateway = paymentsmod.ProviderTestGateway
-	ProviderStripe      = paymentsmod.ProviderStripe
-)
-
-// Stripe is how Stripe is reached.
-type Stripe = paymentsmod.Stripe
-
-// WebhooksPolicy is how webhooks go out.
-type WebhooksPolicy = webhooksmod.Policy
 
 // Shop is a running shop, or that part of one which this process runs.
 type Shop struct {
@@ -174,45 +153,6 @@ func (s *Shop) build(c Config) (modules []host.Running, err error) {
 	return modules, nil
 }
 
-func (s *Shop) newInventory(c Config) (host.Module, error) {
-	return inventorymod.New(inventorymod.Deps{
-		Layer: s.Layer, Datastore: s.Datastore(inventory.Module, inventory.Module), Now: Now, NewID: s.NewID, Log: s.Log,
-	}, inventorymod.Options{Workers: s.Workers(inventory.Module), ExpireEvery: c.ExpireHolds, Sourcing: c.Sourcing, Fail: c.Fail})
-}
-
-func (s *Shop) newPricing(c Config) (host.Module, error) {
-	return pricingmod.New(pricingmod.Deps{
-		Layer: s.Layer, Datastore: s.Datastore(pricing.Module, pricing.Module), Now: Now, NewID: s.NewID, Log: s.Log,
-	}, pricingmod.Options{Workers: s.Workers(pricing.Module), QuoteValidity: c.QuoteValidity, Alone: s.Alone(pricing.Module), Fail: c.Fail})
-}
-
-func (s *Shop) newPayments(c Config) (host.Module, error) {
-	return paymentsmod.New(paymentsmod.Deps{
-		Layer: s.Layer, Datastore: s.Datastore(payments.Module, payments.Module), GatewayDatastore: s.Datastore(payments.Module, paymentsmod.GatewayDatastore),
-		Now: Now, NewID: s.NewID, Random: s.Random, Log: s.Log, Deliver: s.deliver,
-	}, paymentsmod.Options{
-		Provider: c.Provider, Stripe: c.Stripe, Workers: s.Workers(payments.Module), Policy: c.Payments, Still: c.Still, Fail: c.Fail,
-	})
-}
-
-func (s *Shop) newOrders(c Config) (host.Module, error) {
-	policy := c.Checkout
-	policy.Patience = c.OrderPatience
-	policy.Lease = c.OrderPatience + 2*s.CallTimeout() // it must outlive the patience and a call that began within it
-	caller := s.Caller(orders.Module)
-	return ordersmod.New(ordersmod.Deps{
-		Layer: s.Layer, Datastore: s.Datastore(orders.Module, orders.Module), Now: Now, NewID: s.NewID, Log: s.Log, Random: s.Dice,
-		Inventory: inventory.NewClient(caller), Pricing: pricing.NewClient(caller), Payments: payments.NewClient(caller),
-	}, ordersmod.Options{Workers: s.Workers(orders.Module), Policy: policy, Alone: s.Alone(orders.Module), Still: c.Still, Fail: c.Fail})
-}
-
-func (s *Shop) newWebhooks(c Config) (host.Module, error) {
-	return webhooksmod.New(webhooksmod.Deps{
-		Layer: s.Layer, Datastore: s.Datastore(webhooks.Module, webhooks.Module), Orders: orders.NewClient(s.Caller(webhooks.Module)),
-		Now: Now, NewID: s.NewID, Random: s.Dice, Secrets: s.Random, Log: s.Log,
-	}, webhooksmod.Options{Workers: s.Workers(webhooks.Module), Policy: c.Webhooks, Fail: c.Fail})
-}
-
 // registerFaces lays every route but those of the test gateway.
 func registerFaces(a *web.API, c Contracts) {
 	ordershttp.Register(a, c.Orders)
@@ -254,7 +194,7 @@ func OpenContracts(ctx context.Context, c Config) (Contracts, func(context.Conte
 func datastores() map[string][]string {
 	return map[string][]string{
 		"auth": {"auth"}, inventory.Module: {inventory.Module}, pricing.Module: {pricing.Module},
-		payments.Module: {payments.Module, paymentsmod.GatewayDatastore}, orders.Module: {orders.Module}, webhooks.Module: {webhooks.Module},
+		payments.Module: {payments.Module, gatewayDatastore}, orders.Module: {orders.Module}, webhooks.Module: {webhooks.Module},
 	}
 }
 
@@ -287,7 +227,7 @@ func Migrate(ctx context.Context, o host.Options) (err error) {
 // Migrations returns the history of a datastore.
 func Migrations(ctx context.Context, o host.Options, name string) ([]store.MigrationStatus, error) {
 	module := name
-	if name == paymentsmod.GatewayDatastore {
+	if name == gatewayDatastore {
 		module = payments.Module
 	}
 	return store.Migrations(ctx, o.Store(module, name))
