@@ -86,6 +86,18 @@ fuzz: ## Fuzz every target, FUZZTIME each
 	    echo "== $$target"; go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) ./$$(dirname $$f) || exit 1; \
 	  done; done
 
+.PHONY: extract
+extract: ## Write a MODULE out to a directory OUT, as a Go module of its own; MODULE_PATH, FORCE=1
+	@go run ./cmd/extract $(if $(MODULE_PATH),-module-path $(MODULE_PATH)) $(if $(FORCE),-force) $(MODULE) $(OUT)
+
+.PHONY: detach
+detach: ## Take the body of a MODULE that lives elsewhere out of this repository; FORCE=1
+	@go run ./cmd/extract -detach $(if $(FORCE),-force) $(MODULE)
+
+.PHONY: extract-all
+extract-all: ## Write each module out, run all of its tests there, and a shop around it, with its body and without
+	go test -v -run TestExtract -timeout 60m ./cmd/extract -args -all
+
 .PHONY: load
 load: build ## Measure orders a second at 1, 8 and 64 customers
 	bin/cutpoint load
