@@ -122,7 +122,7 @@ func TestRefusals(t *testing.T) {
 	full, link, taken := t.TempDir(), filepath.Join(t.TempDir(), "link"), filepath.Join(t.TempDir(), "file")
 	write(t, filepath.Join(full, "kept"), "")
 	write(t, taken, "")
-	if err := os.Symlink(repository, link); err != nil {
+	if err := os.Symlink(filepath.Join(repository, "modules"), link); err != nil {
 		t.Fatal(err)
 	}
 	for name, test := range map[string]struct {
@@ -136,7 +136,7 @@ func TestRefusals(t *testing.T) {
 		"a file":                               {module: "stars", out: taken, want: "not a directory"},
 		"the repository":                       {module: "stars", out: repository, want: "is inside this repository"},
 		"a directory in the repository":        {module: "stars", out: filepath.Join(repository, "a/b"), want: "is inside this repository"},
-		"the repository, by another name":      {module: "stars", out: filepath.Join(link, "a"), want: "is inside this repository"},
+		"the repository, through a link":       {module: "stars", out: filepath.Join(link, "a"), want: "is inside this repository"},
 		"changes that are not committed":       {module: "stars", out: t.TempDir(), change: "new.txt", want: "commit them, or say FORCE=1"},
 		"changes, by force, without a program": {module: "stars", out: t.TempDir(), change: "new.txt", force: true, want: "cmd/stars is missing"},
 	} {
