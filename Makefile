@@ -27,8 +27,8 @@ test-postgres: ## Run the tests of all that stores something on a PostgreSQL ser
 	go run ./platform/store/storetest/withpostgres go test $(POSTGRES_TESTS)
 
 .PHONY: race
-race: ## Run every test under the race detector, but for the fences, which start no goroutine
-	go test -race $$(go list ./... | grep -v /fences)
+race: ## Run every test under the race detector, but for the fences and cmd/extract, which start other programs
+	go test -race $$(go list ./... | grep -v -e /fences -e cmd/extract)
 
 .PHONY: lint
 lint: ## Run the linters
