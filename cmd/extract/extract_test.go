@@ -41,7 +41,7 @@ func TestExtract(t *testing.T) {
 			timed(t, "lint", func() {
 				goes(t, out, "tool", "-modfile=.ci/tools.mod", "go-arch-lint", "check", "--arch-file", "arch-lint.yml")
 				if *all {
-					goes(t, out, "tool", "-modfile=.ci/tools.mod", "golangci-lint", "run", "./...")
+					goes(t, out, "tool", "-modfile=.ci/tools.mod", "golangci-lint", "run", "--allow-parallel-runners", "./...")
 				}
 			})
 			timed(t, "test", func() {
