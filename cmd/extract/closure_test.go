@@ -9,7 +9,8 @@ import (
 // TestClosure takes along what the program links and what the tests need of the platform. Tests that need another module stay home.
 func TestClosure(t *testing.T) {
 	e := extraction{old: "space", module: "stars", packages: map[string]*pkg{
-		"cmd/stars":              {Deps: []string{"fmt", "space/modules/stars", "space/platform/money"}},
+		"cmd/stars":              {Deps: []string{"fmt", "space/migrations", "space/modules/stars", "space/platform/money"}},
+		"migrations":             {TestImports: []string{"space/cmd/moons"}},
 		"modules/stars":          {XTestImports: []string{"space/modules/moons/moonsmod", "space/platform/money"}},
 		"modules/moons":          {},
 		"modules/moons/moonsmod": {},
@@ -22,11 +23,11 @@ func TestClosure(t *testing.T) {
 	if err := e.close(); err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"cmd/stars", "modules/stars", "platform/coins", "platform/mint", "platform/money", "platform/moneytest"}
+	want := []string{"cmd/stars", "migrations", "modules/stars", "platform/coins", "platform/mint", "platform/money", "platform/moneytest"}
 	if got := e.directories(); !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
-	if want := map[string][]string{"modules/stars": {"modules/moons/moonsmod"}}; !reflect.DeepEqual(e.home, want) {
+	if want := map[string][]string{"migrations": {"cmd/moons"}, "modules/stars": {"modules/moons/moonsmod"}}; !reflect.DeepEqual(e.home, want) {
 		t.Errorf("at home are %v, want %v", e.home, want)
 	}
 	for f, want := range map[string]bool{
@@ -38,6 +39,7 @@ func TestClosure(t *testing.T) {
 		"platform/money/README":              false,
 		"modules/moons/moons.go":             false,
 		"migrations/migrations.go":           true,
+		"migrations/migrations_test.go":      false, // it stays
 		"migrations/stars/sqlite/0001_x.sql": true,
 		"migrations/moons/sqlite/0001_x.sql": false,
 	} {

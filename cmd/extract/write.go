@@ -83,8 +83,9 @@ func (e *extraction) files() (files []string, err error) {
 // goesOut reports whether a file belongs to the closure: code, tests that don't stay home, their data, and what is embedded.
 func (e *extraction) goesOut(f string, histories []string) bool {
 	if rest, ok := strings.CutPrefix(f, migrations+"/"); ok {
-		history, _, folder := strings.Cut(rest, "/")
-		return !folder || slices.Contains(histories, history)
+		if history, _, ok := strings.Cut(rest, "/"); ok {
+			return slices.Contains(histories, history)
+		}
 	}
 	dir := path.Dir(f)
 	if owner, _, ok := strings.Cut(f, "/testdata/"); ok {
