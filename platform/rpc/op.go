@@ -2,7 +2,6 @@ package rpc
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"reflect"
@@ -29,6 +28,8 @@ type Op[Req, Resp any] struct {
 	lane    func(Req) string // nil: calls have none
 	req     copier
 	resp    copier
+	asked   codec // of Req
+	told    codec // of envelope[Resp]
 	calls   sync.Pool
 }
 
@@ -49,7 +50,9 @@ func Define[Req, Resp any](module, operation string) *Op[Req, Resp] {
 	op.resp, respErr = copierOf(reflect.TypeFor[Resp]())
 	if err := errors.Join(reqErr, respErr); err != nil {
 		op.err = fmt.Errorf("operation %s: %w", op.name, err)
+		return op
 	}
+	op.asked, op.told = codecOf(reflect.TypeFor[Req]()), codecOf(reflect.TypeFor[envelope[Resp]]())
 	return op
 }
 
@@ -148,7 +151,7 @@ func (op *Op[Req, Resp]) askLater(ctx context.Context, c *Caller, m *channel.Mes
 // request copies or encodes a request.
 func (op *Op[Req, Resp]) request(encodes bool, req Req) (any, error) {
 	if encodes {
-		return encode(req)
+		return encode(op.asked, &req)
 	}
 	k := op.calls.Get().(*call[Req, Resp])
 	k.req = req
@@ -171,7 +174,7 @@ func (op *Op[Req, Resp]) answer(answer any) (resp Resp, err error) {
 		return value, nil
 	case []byte:
 		var e envelope[Resp]
-		if err := json.Unmarshal(body, &e); err != nil {
+		if err := decode(op.told, body, &e); err != nil {
 			return resp, fault.ErrInternal.Because(fmt.Errorf("decode the answer of %s: %w", op.name, err))
 		}
 		if e.Fault != nil {
@@ -195,15 +198,4 @@ func (op *Op[Req, Resp]) recycle(body any) {
 type envelope[Resp any] struct {
 	Value Resp         `json:"value"`
 	Fault *fault.Error `json:"fault,omitempty"`
-}
-
-func encode(v any) ([]byte, error) {
-	b, err := json.Marshal(v)
-	if err != nil {
-		return nil, fault.ErrInternal.WithOutcome(fault.NotExecuted).Because(err)
-	}
-	if len(b) > channel.MaxBody { // said here, so that an answer that is too large is one too
-		return nil, tooLarge(len(b))
-	}
-	return b, nil
 }

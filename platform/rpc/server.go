@@ -2,7 +2,6 @@ package rpc
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -101,14 +100,14 @@ func Handle[Req, Resp any](s *Server, op *Op[Req, Resp], do func(context.Context
 			return body, nil
 		case []byte:
 			var req Req
-			if err := json.Unmarshal(body, &req); err != nil {
+			if err := decode(op.asked, body, &req); err != nil {
 				return nil, fmt.Errorf("decode the request: %w", err)
 			}
 			resp, f := invoke(ctx, s, op.name, do, req)
-			answer, err := encode(envelope[Resp]{resp, f})
+			answer, err := encode(op.told, &envelope[Resp]{resp, f})
 			if err != nil {
 				f = fault.From(err).WithOutcome(fault.Executed).Portable()
-				answer, err = encode(envelope[struct{}]{Fault: f})
+				answer, err = encode(codec{}, &envelope[struct{}]{Fault: f})
 			}
 			if f != nil {
 				err = f
@@ -276,7 +275,7 @@ func (s *Server) handle(h *channel.Handlings) (body any, err error) {
 // failure is the answer to a message that no handler answered, encoded if its body was.
 func (s *Server) failure(m *channel.Message, f *fault.Error) (any, error) {
 	if _, encoded := m.Body.([]byte); encoded {
-		body, _ := encode(envelope[struct{}]{Fault: f}) // a fault always encodes
+		body, _ := encode(codec{}, &envelope[struct{}]{Fault: f}) // a fault always encodes
 		return body, f
 	}
 	return f, f

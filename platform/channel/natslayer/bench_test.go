@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -29,7 +30,8 @@ const turnTime = 100 * time.Millisecond
 
 // BenchmarkCall is a typed call over the loopback interface beside a bare request of the client library with the bytes that our codec
 // writes, the same with the codec's work, and the same call in process. The sides take turns, so that whatever else the machine does
-// meets them alike; an iteration is a round. Medians of the rounds: microseconds a call, and the rounds' ratios to the bare request.
+// meets them alike; an iteration is a round. Medians of the rounds: microseconds a call, by the clock and of processor time (of all that
+// runs here, the server too), and the rounds' ratios to the bare request.
 func BenchmarkCall(b *testing.B) {
 	s := serve(b, server.Options{})
 	sides := []side{
@@ -41,39 +43,45 @@ func BenchmarkCall(b *testing.B) {
 	}
 	for _, callers := range []int{1, 64} {
 		b.Run(fmt.Sprintf("callers=%d", callers), func(b *testing.B) {
-			took := make([][]float64, len(sides))
-			ratio := make([][]float64, len(sides))
+			took, worked := make([][]float64, len(sides)), make([][]float64, len(sides))
+			slower, dearer := make([][]float64, len(sides)), make([][]float64, len(sides))
 			for _, side := range sides {
 				turn(b, callers, side.call) // warm
 			}
 			for round := 0; b.Loop(); round++ {
 				for i := range sides {
 					at := (i + round) % len(sides) // who is first changes
-					took[at] = append(took[at], turn(b, callers, sides[at].call))
+					wall, cpu := turn(b, callers, sides[at].call)
+					took[at], worked[at] = append(took[at], wall), append(worked[at], cpu)
 				}
 				for i := range sides {
-					ratio[i] = append(ratio[i], took[i][round]/took[0][round])
+					slower[i] = append(slower[i], took[i][round]/took[0][round])
+					dearer[i] = append(dearer[i], worked[i][round]/worked[0][round])
 				}
 			}
 			b.ReportMetric(0, "ns/op") // of a round: says nothing
 			for i, side := range sides {
 				b.ReportMetric(quantile(took[i], 0.5), "us:"+side.name)
+				b.Logf("%-14s %s; processor %s", side.name, figures(took[i], slower[i]), figures(worked[i], dearer[i]))
 				if side.name != "bare" {
-					b.Logf("%-14s %8.2f us, %5.2f of bare, middle half %.2f-%.2f", side.name,
-						quantile(took[i], 0.5), quantile(ratio[i], 0.5), quantile(ratio[i], 0.25), quantile(ratio[i], 0.75))
-					b.ReportMetric(quantile(ratio[i], 0.5), side.name+"/bare")
+					b.ReportMetric(quantile(slower[i], 0.5), side.name+"/bare")
 				}
 			}
 		})
 	}
 }
 
-// turn lets callers call for a while, and returns microseconds a call.
-func turn(b *testing.B, callers int, call func() error) float64 {
+func figures(us, ratio []float64) string {
+	return fmt.Sprintf("%7.2f us, %5.2f of bare, middle half %.2f-%.2f",
+		quantile(us, 0.5), quantile(ratio, 0.5), quantile(ratio, 0.25), quantile(ratio, 0.75))
+}
+
+// turn lets callers call for a while, and returns microseconds a call: by the clock, and of processor time.
+func turn(b *testing.B, callers int, call func() error) (wall, cpu float64) {
 	b.Helper()
 	var calls atomic.Int64
 	var group sync.WaitGroup
-	begin := time.Now()
+	begin, worked := time.Now(), processorTime(b)
 	for range callers {
 		group.Go(func() {
 			n := int64(0)
@@ -88,7 +96,18 @@ func turn(b *testing.B, callers int, call func() error) float64 {
 		})
 	}
 	group.Wait()
-	return float64(time.Since(begin).Microseconds()) / float64(max(calls.Load(), 1))
+	n := float64(max(calls.Load(), 1))
+	return float64(time.Since(begin).Microseconds()) / n, float64((processorTime(b) - worked).Microseconds()) / n
+}
+
+// processorTime is what this process has used so far, for itself and in the kernel.
+func processorTime(b *testing.B) time.Duration {
+	b.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 func quantile(of []float64, q float64) float64 {
