@@ -151,7 +151,8 @@ func (op *Op[Req, Resp]) askLater(ctx context.Context, c *Caller, m *channel.Mes
 // request copies or encodes a request.
 func (op *Op[Req, Resp]) request(encodes bool, req Req) (any, error) {
 	if encodes {
-		return encode(op.asked, &req)
+		own := req // to be pointed at: a request that stays in process shall not go to the heap for it
+		return encode(op.asked, &own)
 	}
 	k := op.calls.Get().(*call[Req, Resp])
 	k.req = req

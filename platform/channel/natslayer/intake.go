@@ -2,6 +2,7 @@ package natslayer
 
 import (
 	"errors"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -170,5 +171,6 @@ func (l *Layer) answered(in *nats.Msg) {
 
 // own reports whether a slot is of this process.
 func (l *Layer) own(to channel.ReplyTo) bool {
-	return strings.HasPrefix(to.String(), "response."+l.process+"!")
+	process, err := strconv.ParseUint(l.process, 16, 64)
+	return err == nil && to.Process == process
 }
