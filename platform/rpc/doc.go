@@ -11,9 +11,10 @@
 //
 // Nothing is shared over a call. How a value is copied is decided when its operation is defined: a flat value (numbers,
 // strings, times, structs of these) by assignment, any other by a walk that copies its slices, maps and pointers. On a layer
-// that encodes, values travel as JSON: a time may lose its zone and its monotonic reading, a string must be UTF-8, a number
-// finite, and an empty slice or map under omitempty becomes nil. A type that can't cross (func, channel, interface, unexported
-// field, two members of one name, a pointer that leads back to its own type) is refused: Server.Start and Op.Call say why.
+// that encodes, values travel as the JSON of package encoding/json: a time may lose its zone and its monotonic reading, a
+// string must be UTF-8, a number finite, and an empty slice or map under omitempty becomes nil. A type that can't cross (func,
+// channel, interface, unexported field, two members of one name, a pointer that leads back to its own type) is refused:
+// Server.Start and Op.Call say why.
 //
 // # Sizes
 //

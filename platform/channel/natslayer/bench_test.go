@@ -29,14 +29,14 @@ type side struct {
 const turnTime = 100 * time.Millisecond
 
 // BenchmarkCall is a typed call over the loopback interface beside a bare request of the client library with the bytes that our codec
-// writes, the same with the codec's work, and the same call in process. The sides take turns, so that whatever else the machine does
+// writes, the same with encoding/json's work, and the same call in process. The sides take turns, so that whatever else the machine does
 // meets them alike; an iteration is a round. Medians of the rounds: microseconds a call, by the clock and of processor time (of all that
 // runs here, the server too), and the rounds' ratios to the bare request.
 func BenchmarkCall(b *testing.B) {
 	s := serve(b, server.Options{})
 	sides := []side{
 		{"bare", bareSide(b, s)},
-		{"bare-codec", codecSide(b, s)},
+		{"bare-json", jsonSide(b, s)},
 		{"nats", overNATS(b, s)},
 		{"memory", inProcess(b, channel.Options{})},
 		{"memory-encoded", inProcess(b, channel.Options{Strict: true})},
@@ -160,8 +160,8 @@ func bareSide(b *testing.B, s *server.Server) func() error {
 	}
 }
 
-// codecSide does the same, and also what a typed call cannot do without: it encodes and decodes question and answer.
-func codecSide(b *testing.B, s *server.Server) func() error {
+// jsonSide does the same, and also encodes and decodes question and answer by encoding/json, as who writes it by hand would.
+func jsonSide(b *testing.B, s *server.Server) func() error {
 	asking := bareServer(b, s, "codec", func(m *nats.Msg) error {
 		var q question
 		if err := json.Unmarshal(m.Data, &q); err != nil {
