@@ -98,8 +98,8 @@ func FuzzDecode(f *testing.F) {
 	for _, text := range []string{
 		`{}`, `null`, ``, `{"id":"a","count":12}`, ` {"id": "a"}`, `{"count":1,"id":"a"}`, `{"id":"a","id":"b"}`, `{"ID":"a"}`, `{"id":"a","new":[1,{}]}`,
 		`{"count":01}`, `{"count":-01}`, `{"count":-0}`, `{"count":1.0}`, `{"count":1e2}`, `{"count":9223372036854775808}`, `{"small":128}`, `{"count":"1"}`,
-		`{"count":-}`, `{"count":1-2}`, `{"open":tru}`, `{"open":null}`, `{"names":]}`, `{"names":[}`, `{"names":["a"}`, `{"names":["a",]}`, `{"names":[null]}`,
-		`{"parts":[{"sku":"a","left":1},{}]}`, `{"notes":{"a":"1","a":"2"}}`, `{"notes":}}`, `{"notes":{"a"}}`, `{"notes":{"a":"1"`, `{"by_place":{"a":[]}`, `{"id":"\ud800"}`, `{"id":"\u00e9\n"}`,
+		`{"count":-}`, `{"count":1-2}`, `{"open":tru}`, `{"open":null}`, `{"names":]}`, `{"names":[}`, `{"names":["a"}`, `{"names":x"a"]}`, `{"names":`, `{"names":["a",]}`, `{"names":[null]}`,
+		`{"parts":[{"sku":"a","left":1},{}]}`, `{"notes":{"a":"1","a":"2"}}`, `{"notes":}}`, `{"notes":{"a"}}`, `{"notes":{"a":"1"`, `{"by_place":{"a":[]}`, `{"notes":x"a":"1"}}`, `{"id":"\ud800"}`, `{"id":"\u00e9\n"}`,
 		"{\"id\":\"\xff\"}", "{\"id\":\"a\nb\"}", `{"id":"a"}}`, `{"id":"a"`, `{,"id":"a"}`, `{"id":"a",}`, `{"at":"2026-11-24T10:00:00Z"}`,
 		`{"at":"2026-11-24T10:00:00\u005a"}`, `{"at":"yesterday"}`, `{"at":null,"until":null}`, `{"empty":{}}`, `{"best":{"left":3},"worst":{"left":null}}`,
 	} {
