@@ -277,7 +277,9 @@ func (s *story) read(ts *testscript.TestScript, path string, into any) (text str
 	ts.Check(err)
 	r.Header.Set("Authorization", "Bearer "+ts.Getenv("CUTPOINT_DEMO_KEY"))
 	res, err := http.DefaultClient.Do(r)
-	ts.Check(err)
+	if err != nil {
+		ts.Fatalf("%v; the processes said:\n%s", err, s.fleet.Said())
+	}
 	defer res.Body.Close()
 	body, err := io.ReadAll(res.Body)
 	ts.Check(err)
