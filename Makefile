@@ -23,12 +23,13 @@ test: ## Run every test
 
 POSTGRES_TESTS ?= ./platform/store/... ./platform/auth ./modules/...
 .PHONY: test-postgres
-test-postgres: ## Run the tests of all that stores something on a PostgreSQL server of their own
-	go run ./platform/store/storetest/withpostgres go test $(POSTGRES_TESTS)
+test-postgres: ## Run the tests of all that stores something, and the stories, on a PostgreSQL server of their own
+	go run ./platform/store/storetest/withpostgres sh -c \
+	  'go test $(POSTGRES_TESTS) && go test -run TestStories ./cmd/cutpoint -args -deployment replicas'
 
 .PHONY: race
-race: ## Run every test under the race detector, but for the fences and cmd/extract, which start other programs
-	go test -race $$(go list ./... | grep -v -e /fences -e cmd/extract)
+race: ## Run the tests under the race detector, but for those that only start other programs
+	go test -race -short $$(go list ./... | grep -v -e /fences -e cmd/extract -e /fleet)
 
 .PHONY: lint
 lint: ## Run the linters

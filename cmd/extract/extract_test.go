@@ -52,7 +52,9 @@ func TestExtract(t *testing.T) {
 				}
 			})
 			timed(t, "orders", func() { testShop(t, cutpoint, own, cutpoint, module) })
-			timed(t, "detached", func() { testDetached(t, module, own, cutpoint) })
+			if *all {
+				timed(t, "detached", func() { testDetached(t, module, own, cutpoint) })
+			}
 		})
 	}
 }

@@ -27,5 +27,6 @@
 // # When the server is away
 //
 // Everything that would have to cross is refused with channel.ErrUnreachable, NotExecuted. Nothing is kept to be sent later: a
-// call that its caller has given up must not come back to life. The connection is made again by itself, for as long as it takes.
+// call that its caller has given up must not come back to life. Only what the network had taken already may still arrive when it
+// heals; commands carry keys for such repetitions. The connection is made again by itself, for as long as it takes.
 package natslayer
