@@ -83,8 +83,12 @@ func Of(module string, findings []Finding) []Finding {
 
 // IsTree reports whether a directory holds the source of Cutpoint, so that Check can be run on it.
 func IsTree(dir string) bool {
-	text, err := os.ReadFile(filepath.Join(dir, "go.mod"))
-	return err == nil && strings.HasPrefix(string(text), "module cutpoint\n")
+	for _, file := range []string{"go.mod", "arch-lint.yml", "modules"} {
+		if _, err := os.Stat(filepath.Join(dir, file)); err != nil {
+			return false
+		}
+	}
+	return true
 }
 
 // tableName is a table in a statement.
