@@ -115,6 +115,13 @@ tax: ## Compare orders a second on the channel layer with modules that call each
 probe: ## Compare orders a second with the same commits made by SQL alone
 	go test -v -run '^$$' -bench Probe -benchtime 8x ./cmd/internal/shop
 
+.PHONY: bench-deployments
+bench-deployments: ROUNDS ?= 5
+bench-deployments: TURN ?= 2500ms
+bench-deployments: ONLY ?=
+bench-deployments: ## Compare orders a second of one process with those of several, and SQLite with PostgreSQL
+	go test -v -run '^$$' -bench Deployments -benchtime $(ROUNDS)x -timeout 60m ./cmd/internal/deployments -args -turn $(TURN) -only '$(ONLY)'
+
 .PHONY: hot
 hot: ## Compare orders a second for one SKU that sells out with those for 1,000 SKUs
 	go test -v -run '^$$' -bench Hot -benchtime 3x -timeout 30m ./cmd/internal/shop

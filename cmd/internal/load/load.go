@@ -18,6 +18,7 @@ import (
 // Run describes a run of customers who each place one order after the other.
 type Run struct {
 	Shop        *client.Client
+	Others      []*client.Client // more addresses of the same shop: orders go to each in turn
 	SKUs        []string
 	Currency    string
 	Token       string        // of the test card
@@ -62,6 +63,14 @@ func (r Run) order(n int) Order {
 		o.Lines = append(o.Lines, Line{r.SKUs[(n+1)%len(r.SKUs)], 1})
 	}
 	return o
+}
+
+// shop is where the nth order goes.
+func (r Run) shop(n int) *client.Client {
+	if i := n % (1 + len(r.Others)); i > 0 {
+		return r.Others[i-1]
+	}
+	return r.Shop
 }
 
 // Customers is how many different ones orders come from.
@@ -150,7 +159,7 @@ func (s *sample) place(ctx context.Context, r Run, n int) {
 	}
 	order := r.order(n)
 	start := time.Now()
-	a, err := r.Shop.Do(ctx, http.MethodPost, "/v1/orders", order, into, "Idempotency-Key", r.key(n))
+	a, err := r.shop(n).Do(ctx, http.MethodPost, "/v1/orders", order, into, "Idempotency-Key", r.key(n))
 	var problem *client.Problem
 	switch {
 	case err == nil && a.Status == http.StatusCreated:
