@@ -33,7 +33,7 @@ func BenchmarkDeployments(b *testing.B) {
 		b.Run(fmt.Sprintf("customers=%d", customers), func(b *testing.B) {
 			turns := make([][]turn, len(all))
 			for _, d := range all {
-				d.buy(b, customers, 20*customers) // to warm up
+				d.warmUp(b, customers, *during)
 			}
 			for round := 0; b.Loop(); round++ {
 				for n := range all {

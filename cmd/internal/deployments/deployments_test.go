@@ -67,9 +67,9 @@ func (s *stage) all(b *testing.B) (all []*deployment) {
 	}
 	return append(all,
 		s.deploy(b, "one process, PostgreSQL", database, whole),
-		s.deploy(b, "two replicas of it", database, twice),
+		s.deploy(b, "two of it, PostgreSQL", database, twice),
 		s.deploy(b, "five and the edge, PostgreSQL", database, apart(1)),
-		s.deploy(b, "two replicas of each of these", database, apart(2)),
+		s.deploy(b, "two of each of the five, two edges, PostgreSQL", database, apart(2)),
 	)
 }
 
@@ -137,17 +137,25 @@ type turn struct {
 	processor time.Duration // of an order, of all its processes, those of the database too
 }
 
-// take lets customers order for about as long as it is told to. The first time it finds out how many orders that is: a turn ends with the last of
-// them, so that nothing of it is left to the next one.
+// warmUp lets customers order a little, which also tells how many orders make a turn.
+func (d *deployment) warmUp(b *testing.B, customers int, during time.Duration) {
+	b.Helper()
+	d.pace(customers, during, d.buy(b, customers, 20+4*customers))
+}
+
+// pace decides how many orders make a turn of about that long, by how the last went. A turn ends with the last of its orders, so that
+// nothing of it is left to the next one.
+func (d *deployment) pace(customers int, during time.Duration, last load.Result) {
+	d.orders[customers] = max(customers, int(last.PerSecond*during.Seconds()))
+}
+
+// take is a turn.
 func (d *deployment) take(b *testing.B, customers int, during time.Duration) turn {
 	b.Helper()
-	if d.orders[customers] == 0 {
-		try := d.buy(b, customers, 20*customers)
-		d.orders[customers] = max(customers, int(try.PerSecond*during.Seconds()))
-	}
 	before := d.processorTime(b)
 	t := turn{Result: d.buy(b, customers, d.orders[customers])}
 	t.processor = (d.processorTime(b) - before) / time.Duration(t.Orders)
+	d.pace(customers, during, t.Result)
 	return t
 }
 
