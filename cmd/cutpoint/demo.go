@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"text/tabwriter"
 	"time"
 
@@ -138,13 +139,21 @@ func failedOrders(results ...load.Result) error {
 	return nil
 }
 
-// printResults prints a table, a line a run.
-func printResults(w io.Writer, results []load.Result) error {
+// printRuns prints a table, a line a run, with what an order cost if that is known.
+func printRuns(w io.Writer, runs []loadRun, costs bool) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(table, "customers\torders\torders/s\tp50\tp95\tp99\terrors\t")
-	for _, r := range results {
-		fmt.Fprintf(table, "%d\t%d\t%.0f\t%s\t%s\t%s\t%s\t\n", r.Concurrency, r.Orders, r.PerSecond,
+	fmt.Fprint(table, "customers\torders\torders/s\tp50\tp95\tp99\terrors\t")
+	if costs {
+		fmt.Fprint(table, "processor/order, customers included\tcommits/order\t")
+	}
+	fmt.Fprintln(table)
+	for _, r := range runs {
+		fmt.Fprintf(table, "%d\t%d\t%.0f\t%s\t%s\t%s\t%s\t", r.Concurrency, r.Orders, r.PerSecond,
 			short(r.P50), short(r.P95), short(r.P99), describeErrors(r.Errors))
+		if costs {
+			fmt.Fprintf(table, "%s\t%.1f\t", short(r.ProcessorTime), r.Commits)
+		}
+		fmt.Fprintln(table)
 	}
 	return table.Flush()
 }
@@ -174,8 +183,42 @@ type loadCommand struct {
 
 // report is what load prints as JSON.
 type report struct {
-	FsyncsPerSecond float64       `json:"fsyncs_per_second,omitempty"`
-	Runs            []load.Result `json:"runs"`
+	FsyncsPerSecond float64   `json:"fsyncs_per_second,omitempty"`
+	Runs            []loadRun `json:"runs"`
+}
+
+// loadRun is one run. What an order costs is known of a shop of this process alone.
+type loadRun struct {
+	load.Result
+	ProcessorTime time.Duration `json:"processor_ns_per_order,omitempty"` // of shop and customers, who share this process
+	Commits       float64       `json:"commits_per_order,omitempty"`      // of all modules, not of the test gateway
+}
+
+// measure does a run, and finds out what an order cost.
+func measure(ctx context.Context, run load.Run, here *own) (r loadRun, err error) {
+	if here == nil {
+		return loadRun{Result: run.Do(ctx)}, nil
+	}
+	commits := here.Stores().Commits
+	before, err := processorTime()
+	if err != nil {
+		return r, err
+	}
+	r.Result = run.Do(ctx)
+	after, err := processorTime()
+	if err != nil || r.Orders == 0 {
+		return r, err
+	}
+	r.ProcessorTime = (after - before) / time.Duration(r.Orders)
+	r.Commits = float64(here.Stores().Commits-commits) / float64(r.Orders)
+	return r, nil
+}
+
+// processorTime is what this process has used so far.
+func processorTime() (time.Duration, error) {
+	var u syscall.Rusage
+	err := syscall.Getrusage(syscall.RUSAGE_SELF, &u)
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano()), err
 }
 
 // Run measures each concurrency in turn, after the rate at which the disk takes small writes.
@@ -183,14 +226,14 @@ func (c *loadCommand) Run(ctx context.Context, t terminal) (err error) {
 	if len(c.Concurrency) == 0 || slices.Min(c.Concurrency) < 1 || c.Orders < 0 || c.Duration <= 0 {
 		return errors.New("--concurrency, --orders and --duration must be positive")
 	}
-	shop, dir, done, err := c.reach(ctx, slices.Max(c.Concurrency))
+	shop, here, done, err := c.reach(ctx, slices.Max(c.Concurrency))
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, done()) }()
 	var r report
-	if dir != "" {
-		if r.FsyncsPerSecond, err = load.FsyncRate(dir, time.Second); err != nil {
+	if here != nil {
+		if r.FsyncsPerSecond, err = load.FsyncRate(here.dir, time.Second); err != nil {
 			return err
 		}
 	}
@@ -202,13 +245,21 @@ func (c *loadCommand) Run(ctx context.Context, t terminal) (err error) {
 		}
 		bar := progress(t.Err, -1, fmt.Sprintf("%d customers", concurrency), "orders")
 		run.Progress = func() { _ = bar.Add(1) }
-		r.Runs = append(r.Runs, run.Do(ctx))
+		measured, err := measure(ctx, run, here)
+		if err != nil {
+			return err
+		}
+		r.Runs = append(r.Runs, measured)
 		_ = bar.Finish()
 	}
 	if err := c.print(t.Out, r); err != nil {
 		return err
 	}
-	return failedOrders(r.Runs...)
+	var all []load.Result
+	for _, run := range r.Runs {
+		all = append(all, run.Result)
+	}
+	return failedOrders(all...)
 }
 
 func (c *loadCommand) print(w io.Writer, r report) error {
@@ -220,5 +271,5 @@ func (c *loadCommand) print(w io.Writer, r report) error {
 	if r.FsyncsPerSecond > 0 {
 		fmt.Fprintf(w, "the disk takes %.0f durable 4 KiB appends a second from one writer\n\n", r.FsyncsPerSecond)
 	}
-	return printResults(w, r.Runs)
+	return printRuns(w, r.Runs, r.FsyncsPerSecond > 0)
 }

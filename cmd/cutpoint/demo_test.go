@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"encoding/json"
 	"reflect"
 	"slices"
 	"testing"
@@ -40,5 +42,21 @@ func TestDemoOrder(t *testing.T) {
 	}
 	if got := seen["pm_card_visa"]; got < 400 {
 		t.Errorf("%d of 500 cards are good", got)
+	}
+}
+
+// TestLoad wants to be told what an order costs in a shop of the command's own.
+func TestLoad(t *testing.T) {
+	t.Chdir(t.TempDir())
+	var stdout, stderr bytes.Buffer
+	if exit := run(t.Context(), []string{"load", "--orders", "10", "--concurrency", "1", "--json"}, &stdout, &stderr); exit != 0 {
+		t.Fatal(stderr.String())
+	}
+	var r report
+	if err := json.Unmarshal(stdout.Bytes(), &r); err != nil || len(r.Runs) != 1 {
+		t.Fatalf("%v: %s", err, stdout.Bytes())
+	}
+	if r := r.Runs[0]; r.Orders != 10 || r.Commits < 6 || r.Commits > 9 || r.ProcessorTime <= 0 {
+		t.Errorf("%+v; one customer's order takes seven commits", r)
 	}
 }

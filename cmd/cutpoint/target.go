@@ -29,12 +29,17 @@ type target struct {
 	Data string `help:"Data directory of the running shop." default:"data" type:"path"`
 }
 
-// reach returns a client of the shop, the directory on whose disk it keeps its data ("" if that is elsewhere), and what to do
-// at the end.
-func (t target) reach(ctx context.Context, connections int) (c *client.Client, dir string, done func() error, err error) {
+// own is a shop of this process.
+type own struct {
+	*shop.Shop
+	dir string // on whose disk it keeps its data
+}
+
+// reach returns a client of the shop, the shop itself (nil if it is elsewhere), and what to do at the end.
+func (t target) reach(ctx context.Context, connections int) (c *client.Client, here *own, done func() error, err error) {
 	if t.URL != "" {
 		key, err := t.key()
-		return client.New(t.URL, key, connections), "", func() error { return nil }, err
+		return client.New(t.URL, key, connections), nil, func() error { return nil }, err
 	}
 	return ownShop(ctx, connections)
 }
@@ -52,10 +57,11 @@ func (t target) key() (string, error) {
 
 // ownShop serves a seeded shop on a free port. Its data lies in the current directory, not in a temporary one, which may be
 // kept in memory: its figures should be those of the disk.
-func ownShop(ctx context.Context, connections int) (c *client.Client, dir string, done func() error, err error) {
+func ownShop(ctx context.Context, connections int) (c *client.Client, here *own, done func() error, err error) {
 	host.UseAllProcessors()
-	if dir, err = os.MkdirTemp(".", "cutpoint-run-"); err != nil {
-		return nil, "", nil, err
+	dir, err := os.MkdirTemp(".", "cutpoint-run-")
+	if err != nil {
+		return nil, nil, nil, err
 	}
 	var s *shop.Shop
 	var server *web.Server
@@ -78,20 +84,20 @@ func ownShop(ctx context.Context, connections int) (c *client.Client, dir string
 	log := slog.New(slog.DiscardHandler)
 	// Every customer may wait for a module at once: the run measures the shop, not its refusals.
 	if s, err = shop.Open(ctx, shop.Config{Options: host.Options{Data: dir, Version: host.Version(), Log: log, Capacity: 2*connections + 100}}); err != nil {
-		return nil, "", nil, err
+		return nil, nil, nil, err
 	}
 	key, err := s.Keys().NewSecret()
 	if err != nil {
-		return nil, "", nil, err
+		return nil, nil, nil, err
 	}
 	if _, err = s.Keys().Add(ctx, "run", key, auth.Scopes()); err != nil {
-		return nil, "", nil, err
+		return nil, nil, nil, err
 	}
 	if server, err = web.Listen("127.0.0.1:0", s.API()); err != nil {
-		return nil, "", nil, err
+		return nil, nil, nil, err
 	}
 	c = client.New("http://"+server.Addr(), key, connections)
-	return c, dir, done, catalogue.Seed(ctx, c)
+	return c, &own{s, dir}, done, catalogue.Seed(ctx, c)
 }
 
 // progress is a bar on a terminal, and nothing elsewhere. It counts units, or bytes if the unit is "". A total of -1 shows a
