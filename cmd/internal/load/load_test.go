@@ -82,3 +82,22 @@ func TestFsyncRate(t *testing.T) {
 		t.Error("no error for what is no directory")
 	}
 }
+
+func TestRun_severalAddresses(t *testing.T) {
+	var placed [3]atomic.Int64
+	address := func(i int) *client.Client {
+		return client.Into(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			placed[i].Add(1)
+			w.WriteHeader(http.StatusCreated)
+		}), "k")
+	}
+	r := Run{Shop: address(0), Others: []*client.Client{address(1), address(2)}, SKUs: []string{"A"}, Concurrency: 4, Orders: 30}.Do(t.Context())
+	if r.Orders != 30 {
+		t.Errorf("%d completed: %v", r.Orders, r.Errors)
+	}
+	for i := range placed {
+		if n := placed[i].Load(); n != 10 {
+			t.Errorf("%d orders at address %d, want a third of 30", n, i)
+		}
+	}
+}
