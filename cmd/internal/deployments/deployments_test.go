@@ -49,7 +49,7 @@ func newStage(b *testing.B) *stage {
 	if err := os.Chmod(dir, 0o711); err != nil { // the server may be another user
 		b.Fatal(err)
 	}
-	s.postgres = newCluster(b, s.binary, data)
+	s.postgres = newCluster(b, data)
 	return s
 }
 

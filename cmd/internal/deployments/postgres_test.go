@@ -1,7 +1,6 @@
 package deployments
 
 import (
-	"debug/buildinfo"
 	"os"
 	"os/exec"
 	"os/user"
@@ -20,13 +19,9 @@ type cluster struct {
 	socket     string
 }
 
-// newCluster starts a server in a directory, or returns nil where there is none to start or the binary can't use it.
-func newCluster(b *testing.B, binary, data string) *cluster {
+// newCluster starts a server in a directory, or returns nil where there is none to start.
+func newCluster(b *testing.B, data string) *cluster {
 	b.Helper()
-	if !speaksPostgres(b, binary) {
-		b.Log("without PostgreSQL: the binary can't use it")
-		return nil
-	}
 	bin := postgresBinaries()
 	if bin == "" {
 		b.Log("without PostgreSQL: there is no initdb here")
@@ -73,21 +68,6 @@ func (c *cluster) database(b *testing.B, name string) string {
 func (c *cluster) processes() ([]int, error) {
 	pids, err := children(c.postmaster)
 	return append(pids, c.postmaster), err
-}
-
-// speaksPostgres reports whether the driver is linked.
-func speaksPostgres(b *testing.B, binary string) bool {
-	b.Helper()
-	info, err := buildinfo.ReadFile(binary)
-	if err != nil {
-		b.Fatal(err)
-	}
-	for _, m := range info.Deps {
-		if m.Path == "github.com/jackc/pgx/v5" {
-			return true
-		}
-	}
-	return false
 }
 
 // postgresBinaries is the directory of initdb and postgres, "" if there is none.
