@@ -44,6 +44,20 @@ type write struct {
 	done  chan struct{}
 }
 
+// batch is the transaction of writes that share a commit.
+type batch struct {
+	savepoints
+	tx  *gorm.DB
+	end func()
+}
+
+// savepoints let a write that fails undo itself and nothing else.
+type savepoints interface {
+	set() error  // before a write
+	keep() error // after one that went well; an error says that it did not
+	undo() error // after one that failed; an error says that the transaction is lost
+}
+
 // Stats are the figures of a store.
 type Stats struct {
 	Commits uint64 // transactions that reached the disk
@@ -118,20 +132,20 @@ func (c *committer) run() {
 // errLost is what the other writes of a batch are told when one of them ended their transaction.
 var errLost = errors.New("another write ended the transaction that they shared")
 
-// commit runs the batch and what joins it meanwhile in one transaction, and sets the outcome of each write.
-func (c *committer) commit(batch []*write) []*write {
-	tx, end, err := c.engine.begin(c.db)
-	defer end()
+// commit runs the writes and what joins them meanwhile in one transaction, and sets the outcome of each.
+func (c *committer) commit(writes []*write) []*write {
+	b, err := c.engine.begin(c.db)
 	if err != nil {
-		return c.refuse(batch, err)
+		return c.refuse(writes, err)
 	}
-	whole := c.apply(tx, batch[0])
-	for whole && len(batch) < c.batch {
+	defer b.end()
+	whole := b.apply(writes[0])
+	for whole && len(writes) < c.batch {
 		select {
 		case w, ok := <-c.queue:
 			if ok {
-				batch = append(batch, w)
-				whole = c.apply(tx, w)
+				writes = append(writes, w)
+				whole = b.apply(w)
 				continue
 			}
 		default:
@@ -140,12 +154,12 @@ func (c *committer) commit(batch []*write) []*write {
 	}
 	err = errLost
 	if whole {
-		err = c.end(tx)
+		err = c.end(b.tx)
 	} else {
-		tx.Rollback()
+		b.tx.Rollback()
 	}
-	c.settle(batch, err)
-	return batch
+	c.settle(writes, err)
+	return writes
 }
 
 // refuse tells all that wait that no transaction could be begun: each of them would wait as long for the same answer.
@@ -202,23 +216,21 @@ func (c *committer) settle(batch []*write, err error) {
 
 // apply runs one write in a savepoint and reports whether the transaction goes on. It does not where a write committed it, or
 // where SQLite rolled all of it back by itself, as it does for a full disk or INSERT OR ROLLBACK, or where PostgreSQL is not there any
-// more: what came after would be committed one by one. The savepoint is made and released by hand, since gorm never releases those it
-// makes. PostgreSQL refuses to release it after a statement that failed, even where the write made nothing of that.
-func (c *committer) apply(tx *gorm.DB, w *write) (whole bool) {
+// more: what came after would be committed one by one.
+func (b *batch) apply(w *write) (whole bool) {
 	if w.err = w.ctx.Err(); w.err != nil {
 		return true
 	}
-	if _, w.err = Exec(tx, "SAVEPOINT w"); w.err != nil {
+	if w.err = b.set(); w.err != nil {
 		return false
 	}
-	w.err = w.run(tx.Session(&gorm.Session{NewDB: true, Context: tx.Statement.Context})) // its own, so that an error added to it stays in it
+	w.err = w.run(b.tx.Session(&gorm.Session{NewDB: true, Context: b.tx.Statement.Context})) // its own, so that an error added to it stays in it
 	if w.err == nil && w.panic == nil {
-		if _, w.err = Exec(tx, "RELEASE w"); w.err == nil {
+		if w.err = b.keep(); w.err == nil {
 			return true
 		}
 	}
-	_, err := Exec(tx, "ROLLBACK TO w; RELEASE w")
-	return err == nil
+	return b.undo() == nil
 }
 
 func (w *write) run(tx *gorm.DB) (err error) {

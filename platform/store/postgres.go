@@ -151,22 +151,27 @@ func (p *postgresSchema) exists(ctx context.Context, db *gorm.DB) (there bool, e
 
 // begin begins a transaction and waits for its turn. Nothing was written yet where that fails, so a connection that has died unnoticed
 // is tried a second time, on a new one. The bound is for a server that does not answer at all.
-func (p *postgresSchema) begin(db *gorm.DB) (tx *gorm.DB, end context.CancelFunc, err error) {
+func (p *postgresSchema) begin(db *gorm.DB) (*batch, error) {
+	pool, err := db.DB()
+	if err != nil {
+		return nil, err
+	}
 	ctx, end := context.WithTimeout(context.Background(), batchTimeout)
 	for range 2 {
-		tx = db.WithContext(ctx).Begin()
-		if err = tx.Error; err == nil {
-			if _, err = Exec(tx, fmt.Sprintf("SELECT pg_advisory_xact_lock(%d)", p.turn)); err == nil {
-				return tx, end, nil
-			}
-			tx.Rollback()
+		var t *turn
+		if t, err = p.take(ctx, pool); err == nil {
+			tx := db.Session(&gorm.Session{NewDB: true, Context: ctx})
+			tx.Statement.ConnPool = t
+			return &batch{tx: tx, savepoints: t, end: end}, nil
 		}
 		var answered *pgconn.PgError
 		if errors.As(err, &answered) && answered.Code == "55P03" {
-			return nil, end, fmt.Errorf("another process holds the writes of %s for longer than lock_timeout: %w", p, err)
+			err = fmt.Errorf("another process holds the writes of %s for longer than lock_timeout: %w", p, err)
+			break
 		}
 	}
-	return nil, end, err
+	end()
+	return nil, err
 }
 
 // query leaves a reader's context as it is: a server that does not answer would hold its callers past their deadlines.

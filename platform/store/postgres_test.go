@@ -159,6 +159,40 @@ func TestPostgres_hidden(t *testing.T) {
 	}
 }
 
+// TestPostgres_mixes runs every mix of three writes that go well, fail, or hide a failed statement, in one batch: where the savepoint of the
+// next write stands depends on those before it.
+func TestPostgres_mixes(t *testing.T) {
+	onPostgres(t)
+	s := mustOpen(t, storetest.Datastore(t, "test"))
+	failed := errors.New("out of stock")
+	write := func(n, kind int) func(*gorm.DB) error {
+		return func(tx *gorm.DB) error {
+			err := insert(n)(tx)
+			switch kind {
+			case 1:
+				return errors.Join(err, failed)
+			case 2:
+				_ = tx.Exec("INSERT INTO rows (n, who) VALUES (0, '')")
+			}
+			return err
+		}
+	}
+	for mix := range 54 {
+		kinds := []int{mix / 9 % 3, mix / 3 % 3, mix % 3}
+		first := []error{nil, failed}[mix/27]
+		var writes []func(*gorm.DB) error
+		for i, kind := range kinds {
+			writes = append(writes, write(1+10*mix+i, kind))
+		}
+		for i, err := range behind(t, s, first, writes...) {
+			kept := count(t, s, fmt.Sprintf("n = %d", 1+10*mix+i)) == 1
+			if good := kinds[i] == 0; kept != good || (err == nil) != good {
+				t.Errorf("behind %v, %v: write %d: kept %v, %v", first, kinds, i, kept, err)
+			}
+		}
+	}
+}
+
 // TestPostgres_restart lets the server crash under a store.
 func TestPostgres_restart(t *testing.T) {
 	onPostgres(t)

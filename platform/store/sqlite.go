@@ -45,9 +45,21 @@ func (sqliteFile) connect(dsn string, connections int) (*gorm.DB, error) {
 	return open(pool, connections, sqlite.New(sqlite.Config{Conn: pool}))
 }
 
-func (sqliteFile) begin(db *gorm.DB) (*gorm.DB, context.CancelFunc, error) {
+func (sqliteFile) begin(db *gorm.DB) (*batch, error) {
 	tx := db.Begin()
-	return tx, func() {}, tx.Error
+	return &batch{tx: tx, savepoints: nested{tx}, end: func() {}}, tx.Error
+}
+
+// nested makes and releases savepoints by hand, since gorm never releases those it makes.
+type nested struct{ tx *gorm.DB }
+
+func (n nested) set() error  { return n.exec("SAVEPOINT w") }
+func (n nested) keep() error { return n.exec("RELEASE w") }
+func (n nested) undo() error { return n.exec("ROLLBACK TO w; RELEASE w") }
+
+func (n nested) exec(statement string) error {
+	_, err := Exec(n.tx, statement)
+	return err
 }
 
 // query takes the cancellation from a reader's context: watching for it would double the cost of a query that takes microseconds.

@@ -65,8 +65,8 @@ type engine interface {
 	name() string                             // goes before the failpoints
 	writer(context.Context) (*gorm.DB, error) // checked to be durable
 	reader(connections int) (*gorm.DB, error)
-	begin(*gorm.DB) (tx *gorm.DB, end context.CancelFunc, err error) // the transaction of a batch
-	query(context.Context) context.Context                           // for a reader
+	begin(*gorm.DB) (*batch, error)        // the transaction of writes that share a commit
+	query(context.Context) context.Context // for a reader
 	migrator(context.Context) (*migrator, error)
 }
 

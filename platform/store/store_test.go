@@ -260,10 +260,16 @@ func TestLostTransaction(t *testing.T) {
 // together runs writes in one batch, in order.
 func together(t *testing.T, s *store.Store, writes ...func(*gorm.DB) error) []error {
 	t.Helper()
+	return behind(t, s, nil, writes...)
+}
+
+// behind runs writes in the batch of a first one that writes nothing and has this outcome.
+func behind(t *testing.T, s *store.Store, first error, writes ...func(*gorm.DB) error) []error {
+	t.Helper()
 	hold, held := make(chan struct{}), make(chan struct{})
 	results := make([]error, len(writes))
 	var group sync.WaitGroup
-	group.Go(func() { _ = s.Write(t.Context(), func(*gorm.DB) error { close(held); <-hold; return nil }) })
+	group.Go(func() { _ = s.Write(t.Context(), func(*gorm.DB) error { close(held); <-hold; return first }) })
 	<-held
 	for i, w := range writes {
 		group.Go(func() { results[i] = s.Write(t.Context(), w) })
