@@ -3,6 +3,7 @@ package store_test
 import (
 	"context"
 	"crypto/rand"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"net/url"
@@ -159,35 +160,43 @@ func TestPostgres_hidden(t *testing.T) {
 	}
 }
 
-// TestPostgres_mixes runs every mix of three writes that go well, fail, or hide a failed statement, in one batch: where the savepoint of the
-// next write stands depends on those before it.
+// unsendable is an argument that the driver refuses.
+type unsendable struct{}
+
+func (unsendable) Value() (driver.Value, error) { return nil, errors.New("unsendable") }
+
+// TestPostgres_mixes runs every mix of three writes in one batch: where the savepoint of the next write stands, and with what it is sent,
+// depends on those before it.
 func TestPostgres_mixes(t *testing.T) {
 	onPostgres(t)
 	s := mustOpen(t, storetest.Datastore(t, "test"))
 	failed := errors.New("out of stock")
-	write := func(n, kind int) func(*gorm.DB) error {
-		return func(tx *gorm.DB) error {
-			err := insert(n)(tx)
-			switch kind {
-			case 1:
-				return errors.Join(err, failed)
-			case 2:
-				_ = tx.Exec("INSERT INTO rows (n, who) VALUES (0, '')")
-			}
-			return err
-		}
+	kinds := []func(n int, tx *gorm.DB) error{
+		func(n int, tx *gorm.DB) error { return insert(n)(tx) }, // the only one to be kept
+		func(n int, tx *gorm.DB) error { return errors.Join(insert(n)(tx), failed) },
+		func(n int, tx *gorm.DB) error { _ = insert(n)(tx); _ = insert(n)(tx); return nil }, // hides that the second fails
+		func(int, *gorm.DB) error { return failed },
+		func(int, *gorm.DB) error { return nil },
+		func(_ int, tx *gorm.DB) error {
+			return tx.Exec("INSERT INTO rows (n, who) VALUES (?, 'test')", unsendable{}).Error
+		}, // not sent at all
+		func(n int, tx *gorm.DB) error {
+			return errors.Join(insert(n)(tx), tx.Exec("SELECT ? FROM nowhere", n).Error)
+		},
 	}
-	for mix := range 54 {
-		kinds := []int{mix / 9 % 3, mix / 3 % 3, mix % 3}
-		first := []error{nil, failed}[mix/27]
+	fails := []bool{false, true, true, true, false, true, true}
+	k := len(kinds)
+	for mix := range 2 * k * k * k {
+		chosen := []int{mix / k / k % k, mix / k % k, mix % k}
+		first := []error{nil, failed}[mix/k/k/k]
 		var writes []func(*gorm.DB) error
-		for i, kind := range kinds {
-			writes = append(writes, write(1+10*mix+i, kind))
+		for i, kind := range chosen {
+			writes = append(writes, func(tx *gorm.DB) error { return kinds[kind](1+10*mix+i, tx) })
 		}
 		for i, err := range behind(t, s, first, writes...) {
-			kept := count(t, s, fmt.Sprintf("n = %d", 1+10*mix+i)) == 1
-			if good := kinds[i] == 0; kept != good || (err == nil) != good {
-				t.Errorf("behind %v, %v: write %d: kept %v, %v", first, kinds, i, kept, err)
+			kept := count(t, s, "n = ?", 1+10*mix+i) == 1
+			if kept != (chosen[i] == 0) || (err != nil) != fails[chosen[i]] {
+				t.Errorf("behind %v, %v: write %d: kept %v, %v", first, chosen, i, kept, err)
 			}
 		}
 	}
