@@ -149,6 +149,8 @@ func (p *postgresSchema) exists(ctx context.Context, db *gorm.DB) (there bool, e
 	return there, err
 }
 
+func (*postgresSchema) batch() int { return DefaultBatchPostgres }
+
 // begin begins a transaction and waits for its turn. Nothing was written yet where that fails, so a connection that has died unnoticed
 // is tried a second time, on a new one. The bound is for a server that does not answer at all.
 func (p *postgresSchema) begin(db *gorm.DB) (*batch, error) {

@@ -45,6 +45,8 @@ func (sqliteFile) connect(dsn string, connections int) (*gorm.DB, error) {
 	return open(pool, connections, sqlite.New(sqlite.Config{Conn: pool}))
 }
 
+func (sqliteFile) batch() int { return DefaultBatch }
+
 func (sqliteFile) begin(db *gorm.DB) (*batch, error) {
 	tx := db.Begin()
 	return &batch{tx: tx, savepoints: nested{tx}, end: func() {}}, tx.Error

@@ -29,11 +29,13 @@ import (
 	"cutpoint/platform/failpoint"
 )
 
-// Defaults of a store.
+// Defaults of a store. On PostgreSQL statements take long beside a commit, and the calls that a batch answers at once would go through
+// the modules as one convoy, of which only one works at a time: so there fewer share a commit.
 const (
-	DefaultReaders = 4
-	DefaultBatch   = 256
-	DefaultQueue   = 1024
+	DefaultReaders       = 4
+	DefaultBatch         = 256
+	DefaultBatchPostgres = 32
+	DefaultQueue         = 1024
 )
 
 // Options are the settings of a store. Datastore and Migrations are required.
@@ -65,6 +67,7 @@ type engine interface {
 	name() string                             // goes before the failpoints
 	writer(context.Context) (*gorm.DB, error) // checked to be durable
 	reader(connections int) (*gorm.DB, error)
+	batch() int                            // DefaultBatch or what replaces it
 	begin(*gorm.DB) (*batch, error)        // the transaction of writes that share a commit
 	query(context.Context) context.Context // for a reader
 	migrator(context.Context) (*migrator, error)
@@ -83,15 +86,15 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if o.Readers <= 0 {
 		o.Readers = DefaultReaders
 	}
-	if o.Batch <= 0 {
-		o.Batch = DefaultBatch
-	}
 	if o.Queue <= 0 {
 		o.Queue = DefaultQueue
 	}
 	e, err := engineOf(o)
 	if err != nil {
 		return nil, err
+	}
+	if o.Batch <= 0 {
+		o.Batch = e.batch()
 	}
 	s := &Store{engine: e}
 	if s.writer, err = e.writer(ctx); err != nil {
