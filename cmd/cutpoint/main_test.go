@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"net/http"
@@ -24,8 +25,14 @@ func TestMain(m *testing.M) {
 		main()
 		return
 	}
+	if err := flag.Set("test.parallel", storiesAtOnce); err != nil {
+		panic(err)
+	}
 	testscript.Main(m, map[string]func(){"cutpoint": main})
 }
+
+// storiesAtOnce is how many stories are told at a time: they wait more than they work.
+const storiesAtOnce = "8"
 
 // beTheBinary in the environment makes the test's own binary behave as cutpoint.
 const beTheBinary = "CUTPOINT_TEST_BINARY"

@@ -54,7 +54,10 @@ var deployment = flag.String("deployment", "short", "tell the stories in this de
 // the payment provider than a shop should have, so that a story comes to its end.
 func TestStories(t *testing.T) {
 	for _, d := range chosen(t) {
-		t.Run(d.Name, func(t *testing.T) { tell(t, d) })
+		t.Run(d.Name, func(t *testing.T) {
+			t.Parallel()
+			tell(t, d)
+		})
 	}
 }
 
