@@ -29,7 +29,7 @@ test-postgres: ## Run the tests of all that stores something, and the stories, o
 
 .PHONY: race
 race: ## Run the tests under the race detector, but for those that only start other programs
-	go test -race -short $$(go list ./... | grep -v -e /fences -e cmd/extract -e /fleet)
+	CUTPOINT_TEST_DEPLOYMENT=one-process go test -race $$(go list ./... | grep -v -e /fences -e cmd/extract -e /fleet)
 
 .PHONY: lint
 lint: ## Run the linters

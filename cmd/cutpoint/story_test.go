@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -24,10 +25,11 @@ import (
 	"cutpoint/cmd/internal/fleet"
 )
 
-var deployment = flag.String("deployment", "short", "tell the stories in this deployment of cmd/internal/fleet; short: in those that are quick, all: in every one")
+var deployment = flag.String("deployment", cmp.Or(os.Getenv("CUTPOINT_TEST_DEPLOYMENT"), "short"),
+	"tell the stories in this deployment of cmd/internal/fleet; short: in those that are quick, all: in every one")
 
 // TestStories tells what a stranger does with the binary: the real one, in processes of its own, over real HTTP. It tells every story
-// in one deployment after the other. A story knows these commands beside those of testscript:
+// in several deployments. A story knows these commands beside those of testscript:
 //
 //	serve [FLAGS]                            starts cutpoint serve on a free port, or the other processes of the deployment, and waits until they are ready
 //	shutdown                                 sends SIGTERM to each and wants exit status 0
@@ -69,9 +71,6 @@ func chosen(t *testing.T) []fleet.Deployment {
 			t.Fatal(err)
 		}
 		return []fleet.Deployment{d}
-	}
-	if testing.Short() {
-		return fleet.Table()[:1]
 	}
 	return slices.DeleteFunc(fleet.Table(), func(d fleet.Deployment) bool { return !d.Short && *deployment != "all" })
 }
