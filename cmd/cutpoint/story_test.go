@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -25,7 +24,7 @@ import (
 	"cutpoint/cmd/internal/fleet"
 )
 
-var deployment = flag.String("deployment", cmp.Or(os.Getenv("CUTPOINT_TEST_DEPLOYMENT"), "short"),
+var deployment = flag.String("deployment", "short",
 	"tell the stories in this deployment of cmd/internal/fleet; short: in those that are quick, all: in every one")
 
 // TestStories tells what a stranger does with the binary: the real one, in processes of its own, over real HTTP. It tells every story

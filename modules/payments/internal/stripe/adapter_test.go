@@ -164,7 +164,7 @@ func (r row) check(t *testing.T, a *stripe.Adapter, c call, want till.State, fau
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	if r.status == -1 {
 		cancel()
-		ctx, cancel = context.WithTimeout(t.Context(), 30*time.Millisecond)
+		ctx, cancel = context.WithTimeout(t.Context(), 300*time.Millisecond)
 	}
 	defer cancel()
 	got, err := c.do(ctx, a)
