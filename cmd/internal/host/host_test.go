@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
+
 	"cutpoint/cmd/internal/natsserver"
 	"cutpoint/platform/channel"
 	"cutpoint/platform/fault"
@@ -198,11 +200,13 @@ func TestApart(t *testing.T) {
 			}
 		}
 	}
-	server.Stop()
+	var noticed []chan nats.Status
 	for _, h := range both {
-		for h.far.IsConnected() {
-			time.Sleep(time.Millisecond) // until the client has seen the end of its connection
-		}
+		noticed = append(noticed, h.far.StatusChanged(nats.DISCONNECTED, nats.RECONNECTING))
+	}
+	server.Stop()
+	for i, h := range both {
+		<-noticed[i] // the client has seen the end of its connection
 		own := h.options.Modules[0]
 		if _, err := count(own).Call(t.Context(), h.Edge(), question{}); err != nil {
 			t.Errorf("%s calls itself without the server: %v", own, err)

@@ -61,7 +61,7 @@ func (d Datastores) Options() Options { return Options{Data: d.Data, DB: d.DB, M
 // on the terminal when it is ready, and what it runs; greet may add to that, with the address that is served.
 func (s Settings) Run(ctx context.Context, t Terminal, h *Host, api *web.API, greet func(addr string)) error {
 	if api == nil {
-		fmt.Fprintf(t.Out, "%s %s runs %v on %s\n", t.Program, Version(), h.options.Modules, redacted(s.Channel))
+		fmt.Fprintf(t.Out, "%s %s runs %v on %s\n", t.Program, Version(), h.options.Modules, redacted(h.options.Channel))
 		<-ctx.Done()
 		h.Log.Info("stopping")
 		return nil

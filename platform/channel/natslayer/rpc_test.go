@@ -132,7 +132,8 @@ func TestRemainingTimeTravels(t *testing.T) {
 	s := serve(t, server.Options{})
 	var started atomic.Int64
 	release := make(chan struct{})
-	host(t, open(t, s, natslayer.Options{}), rpc.ServerOptions{Workers: 1}, func(context.Context, question) (reply, error) {
+	stock := open(t, s, natslayer.Options{})
+	host(t, stock, rpc.ServerOptions{Workers: 1}, func(context.Context, question) (reply, error) {
 		started.Add(1)
 		<-release
 		return reply{}, nil
@@ -144,7 +145,10 @@ func TestRemainingTimeTravels(t *testing.T) {
 	if _, err := hold.Call(t.Context(), rpc.NewCaller(l, "orders", rpc.CallerOptions{Timeout: hasty}), question{}); !errors.Is(err, rpc.ErrNoAnswer) {
 		t.Errorf("a call that nobody has time for: %v", err)
 	}
-	time.Sleep(4 * hasty) // what remained of its time began to run when it arrived, on a busy machine a while after it was sent
+	eventually(t, "its time is over where it waits, which began to run when it arrived", func() bool {
+		i := slices.IndexFunc(stock.Stats(), func(s channel.Stats) bool { return s.Name == "stock.request" })
+		return i >= 0 && stock.Stats()[i].Expired == 1
+	})
 	close(release)
 	if _, err := hold.Call(t.Context(), rpc.NewCaller(l, "orders", rpc.CallerOptions{}), question{}); err != nil {
 		t.Error(err)
