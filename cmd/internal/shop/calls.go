@@ -14,7 +14,7 @@ import (
 // Edge is the name under which the HTTP faces call modules.
 const Edge = host.Edge
 
-// Calls names the modules that one calls, or the edge. It is what Open hands to each door, and a test holds it against the
+// Calls names the modules that one calls, or the edge. A test holds it against the
 // permissions in arch-lint.yml, which the fences hold against the imports.
 func Calls(caller string) []string {
 	switch caller {
