@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	mathrand "math/rand/v2"
 	"os"
@@ -158,11 +159,13 @@ func (h *Host) Alone(module string) bool { return h.options.database(module) == 
 
 // Datastore is where a module has its data: the path of a file, or the URL of a database. Part names a second datastore of the module;
 // it is the module's name for the first.
-func (h *Host) Datastore(module, part string) string { return h.options.Store(module, part).Datastore }
+func (h *Host) Datastore(module, part string) string {
+	return h.options.Store(module, part, nil).Datastore
+}
 
-// Store is how a datastore is opened without its module.
-func (o Options) Store(module, part string) store.Options {
-	s := store.Options{Datastore: o.database(module), Module: part, Migrations: migrations.Of(part)}
+// Store is how a datastore is opened without its module. Whoever asks names the history, so that a program links those that it opens.
+func (o Options) Store(module, part string, history fs.FS) store.Options {
+	s := store.Options{Datastore: o.database(module), Module: part, Migrations: history}
 	if s.Datastore == "" {
 		s.Datastore = filepath.Join(o.Data, part+".db")
 	}
@@ -289,7 +292,7 @@ func OpenKeys(ctx context.Context, o Options) (*store.Store, *auth.Keys, error) 
 			return nil, nil, err
 		}
 	}
-	s, err := store.Open(ctx, o.Store(authKeys, authKeys))
+	s, err := store.Open(ctx, o.Store(authKeys, authKeys, migrations.Of(authKeys)))
 	if err != nil {
 		return nil, nil, err
 	}

@@ -110,10 +110,10 @@ func TestDatastore(t *testing.T) {
 		"till":    {"till", "postgres://till@bank/till", filepath.Join("data", "till.db")},
 		"gateway": {"till", "postgres://till@bank/till", filepath.Join("data", "gateway.db")},
 	} {
-		if got := o.Store(want[0], part); got.Datastore != want[1] || got.Module != part {
+		if got := o.Store(want[0], part, nil); got.Datastore != want[1] || got.Module != part {
 			t.Errorf("%s is in %s of %s, want %s", part, got.Module, got.Datastore, want[1])
 		}
-		if got := files.Store(want[0], part); got.Datastore != want[2] || got.Module != part {
+		if got := files.Store(want[0], part, nil); got.Datastore != want[2] || got.Module != part {
 			t.Errorf("%s is in %s, want %s", part, got.Datastore, want[2])
 		}
 	}

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"cutpoint/cmd/internal/host"
+	"cutpoint/migrations"
 	"cutpoint/modules/inventory"
 	"cutpoint/modules/inventory/inventoryhttp"
 	"cutpoint/modules/orders"
@@ -216,7 +217,7 @@ func Migrate(ctx context.Context, o host.Options) (err error) {
 	defer func() { err = errors.Join(err, h.Close(ctx)) }()
 	for _, module := range append([]string{"auth"}, Modules()...) {
 		for _, name := range datastores()[module] {
-			if err := store.Migrate(ctx, o.Store(module, name)); err != nil {
+			if err := store.Migrate(ctx, o.Store(module, name, migrations.Of(name))); err != nil {
 				return err
 			}
 		}
@@ -230,5 +231,5 @@ func Migrations(ctx context.Context, o host.Options, name string) ([]store.Migra
 	if name == gatewayDatastore {
 		module = payments.Module
 	}
-	return store.Migrations(ctx, o.Store(module, name))
+	return store.Migrations(ctx, o.Store(module, name, migrations.Of(name)))
 }
